@@ -1,0 +1,22 @@
+"""coordcodec: a codec for anything that maps coordinates to values.
+
+    file -read-> Signal -fit-> Params -quantize-> Symbols -encode-> payload -pack-> bytes
+    file <-write- Field <----- Params <-dequantize- Symbols <-decode- payload <-unpack- bytes
+
+The public names:
+
+    compress(source, modality="image", rate=0.3, effort=5) -> bytes
+    open(bytes_or_path) -> Compressed       .field(coords)  .render(scale=2)  .write(path)  .info
+    decompress(bytes_or_path, target)
+    Signal, Grid, Recipe                    for those who bring their own data
+    errors                                  the exception tree
+"""
+
+from coordcodec import errors
+from coordcodec.codec import Compressed, compress, decompress, open  # noqa: A004
+from coordcodec.data import Grid, Signal
+from coordcodec.recipe import Recipe
+
+__version__ = "0.1.0"
+
+__all__ = ["Compressed", "Grid", "Recipe", "Signal", "compress", "decompress", "errors", "open"]

@@ -1,0 +1,57 @@
+"""Every error that a user can cause.
+
+    CoordCodecError
+    ├── SignalError              data that cannot be read, or that breaks the rules of a signal
+    ├── UnknownName(LookupError) no modality, quantizer or preset of that name
+    ├── PluginError              a plugin that cannot be loaded, or two that claim one name
+    ├── ContainerError(ValueError) bytes that are not a valid file of this or an earlier version
+    ├── FileError(OSError)       a path that cannot be read or written, or that exists already
+    ├── InitialisationError      a learned initialisation that is missing or does not fit
+    └── RecipeError              choices that contradict each other or cannot be met
+
+A message says what was given, what was expected and what to do. The command line catches
+`CoordCodecError` alone and prints one line; any other exception is a bug.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+
+class CoordCodecError(Exception):
+    """The base of every error that is the input's or the user's, not ours."""
+
+
+class SignalError(CoordCodecError):
+    """A source that cannot be read as a signal, or arrays that do not form one."""
+
+
+class UnknownName(CoordCodecError, LookupError):
+    """A name that nothing answers to; the message lists the choices."""
+
+    def __init__(self, kind: str, name: str, choices: Iterable[str], hint: str = "") -> None:
+        listed = ", ".join(sorted(choices)) or "none is installed"
+        super().__init__(f"unknown {kind} {name!r}; choose from: {listed}{hint}")
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
+class PluginError(CoordCodecError):
+    """A plugin that fails to load, breaks its protocol, or takes a name that another one has."""
+
+
+class ContainerError(CoordCodecError, ValueError):
+    """Bytes that are not a whole, undamaged coordcodec file of a known version."""
+
+
+class FileError(CoordCodecError, OSError):
+    """A path that cannot be read or written, or an output that exists already."""
+
+
+class InitialisationError(CoordCodecError):
+    """A learned initialisation that is missing or does not fit the network."""
+
+
+class RecipeError(CoordCodecError):
+    """Encoder choices that are out of range, contradict each other, or cannot be met."""

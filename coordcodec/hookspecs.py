@@ -1,0 +1,138 @@
+"""The seam: all that the author of a plugin must read, with the types in `coordcodec.data`.
+
+A plugin is a module, named in its package's metadata as an entry point of the group "coordcodec":
+
+    [project.entry-points.coordcodec]
+    heightmap = "coordcodec_heightmap"
+
+The module implements one hook or both, which return lists of objects that keep the protocols below:
+
+    from coordcodec.hookspecs import hookimpl
+
+    @hookimpl
+    def register_modalities():
+        return [Heightmap()]
+
+`coordcodec.testing.check_modality` and `check_quantizer` test whether an object keeps its protocol.
+The built-in modalities and quantizers come in by the same door. Import what is heavy inside methods, so that
+`coordcodec --help` stays quick.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, runtime_checkable
+
+import pluggy
+from numpy.typing import NDArray
+
+from coordcodec.data import Field, Signal, Symbols
+from coordcodec.recipe import Recipe
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+GROUP = "coordcodec"
+hookspec = pluggy.HookspecMarker(GROUP)
+hookimpl = pluggy.HookimplMarker(GROUP)
+
+Source = str | os.PathLike[str] | BinaryIO | NDArray[Any]
+
+
+@runtime_checkable
+class Modality(Protocol):
+    """One kind of data: how to turn it into coordinates and values, and back.
+
+    name: 1 to 32 of a-z, 0-9, _ and -; stored in the file.
+    suffixes: of the files that it reads, lower case with the dot; the first is the one it writes by default.
+    rate_unit: of `rate`, such as "bpp" or "kbps".
+    main_score: the key of `score` that the result line shows.
+    defaults: the choices that suit this kind of data; set a target (rate, num_bytes or width) in them.
+    """
+
+    name: str
+    suffixes: tuple[str, ...]
+    rate_unit: str
+    main_score: str
+    defaults: Recipe
+
+    def read(self, source: Source, **options: Any) -> Signal:
+        """Read a path, a binary file or an array as a signal.
+
+        The signal's values must lie in [-1, 1]; what is needed to undo their scaling goes into its meta.
+        Warn (`warnings.warn`, one line) of whatever the signal does not carry.
+        Raise SignalError for anything that cannot be read.
+        """
+        ...
+
+    def render(self, field: Field, meta: Mapping[str, Any], **options: Any) -> Any:
+        """The decoded data in its natural form (an array, a mesh), from a field and the signal's meta.
+
+        `meta` comes from a file and may be forged: check it before allocating. Which options there are
+        (scale, size, region, resolution ...) is the modality's to say; raise RecipeError for bad ones.
+        Ask the field in slices (`coordcodec.data.sample`): its memory grows with the points of one call.
+        """
+        ...
+
+    def write(self, field: Field, meta: Mapping[str, Any], target: BinaryIO, *, format: str, **options: Any) -> None:
+        """Write what `render` returns, as a file of the kind that the suffix `format` (".png") names.
+
+        Raise RecipeError for a format that cannot be written. The core sees to paths, overwriting and half files.
+        """
+        ...
+
+    def score(self, field: Field, signal: Signal) -> dict[str, float | None]:
+        """How close a field comes to a signal, each score with its unit in its name: {"psnr_db": 31.2}.
+
+        None for a score that is not defined for this signal; every other one is finite.
+        """
+        ...
+
+    def rate(self, num_bytes: int, meta: Mapping[str, Any]) -> float:
+        """The rate of a file of `num_bytes` bytes in `rate_unit`; proportional to `num_bytes`."""
+        ...
+
+
+Loss = Callable[[Mapping[str, "Tensor"]], "Tensor"]
+"""Parameters by name -> the loss on the next minibatch, a scalar tensor that can be differentiated."""
+
+
+@runtime_checkable
+class Quantizer(Protocol):
+    """A way to turn parameters into integers.
+
+    name: what --quantizer calls it. It is not stored: a decoder does not need it.
+    """
+
+    name: str
+
+    def __call__(self, params: Mapping[str, Tensor], loss: Loss, bits: float, budget: int) -> Symbols:
+        """Quantize the parameters of a fitted network.
+
+        params: float32 tensors by name, each (parts, ...); not to be changed.
+        loss: see `Loss`. Each call costs one step of the fit.
+        bits: the width of the symbols, 2 to 12; need not be whole, so that a rate can be met exactly. A
+            quantizer must give a smaller file for fewer bits.
+        budget: how often `loss` may be called; 0 or more.
+
+        Returns one `Quantized` per tensor, in the order and of the shapes of `params`, with magnitudes below 2^11.
+        """
+        ...
+
+
+class Hooks:
+    """The two hooks."""
+
+    @hookspec
+    def register_modalities(self) -> list[Modality]:
+        """Return the modalities of this plugin."""
+        raise AssertionError("a specification, never called")
+
+    @hookspec
+    def register_quantizers(self) -> list[Quantizer]:
+        """Return the quantizers of this plugin."""
+        raise AssertionError("a specification, never called")
+
+
+__all__ = ["GROUP", "Hooks", "Loss", "Modality", "Quantizer", "Source", "hookimpl"]

@@ -1,0 +1,85 @@
+"""Overfit one signal."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import torch
+
+from coordcodec.inr.objective import Objective
+from coordcodec.inr.optim import OPTIMIZERS
+from coordcodec.inr.siren import Params
+
+Progress = Callable[[str, int, int], None]
+"""Called now and then with a stage's name, the steps done and the steps in all."""
+
+CHECK = 50
+"""Steps between looks at the loss."""
+WARM_UP = 0.03
+LAST_RATE = 0.01
+"""The learning rate rises linearly over the first share of steps, then falls by a cosine to this share."""
+FIRST_LAYER_RATE = 0.3
+"""The first layer sees up to 2 L d nearly collinear inputs; slower, it needs no huge weights that cancel out."""
+ENOUGH = 1e-7
+"""Stop at this mean squared error (76 dB): less than 16-bit samples can show."""
+
+
+def schedule(step: int, steps: int) -> float:
+    """The learning rate at a step as a share of its peak."""
+    warm = min(max(20, int(WARM_UP * steps)), steps)
+    if step < warm:
+        return (step + 1) / warm
+    return LAST_RATE + (1 - LAST_RATE) * 0.5 * (1 + math.cos(math.pi * (step - warm) / max(1, steps - warm)))
+
+
+class _Guard:
+    """Keeps the best parameters of a run and notices when the loss has left them for good."""
+
+    def __init__(self, params: Params) -> None:
+        self.best = math.inf
+        self.params = {name: tensor.clone() for name, tensor in params.items()}
+
+    def diverged(self, loss: float, params: Params) -> bool:
+        """Take note of a loss; True when it is not finite or far above the best."""
+        if not math.isfinite(loss) or loss > 4 * self.best + 1e-4:
+            return True
+        if loss < self.best:
+            self.best = loss
+            self.params = {name: tensor.clone() for name, tensor in params.items()}
+        return False
+
+
+def fit(
+    objective: Objective, params: Params, *, steps: int, lr: float, optimizer: str, progress: Progress | None = None
+) -> tuple[Params, int]:
+    """Minimise an objective from given parameters; returns the fitted ones and the number of steps taken.
+
+    A run that diverges goes back to its best parameters and continues at half the learning rate.
+    """
+    params = {name: tensor.clone() for name, tensor in params.items()}
+    guard, factor = _Guard(params), 1.0
+    rates = [lr * (FIRST_LAYER_RATE if name == "weight0" else 1.0) for name in params]
+    stepper = OPTIMIZERS[optimizer](list(params.values()))
+    losses = torch.zeros((), device=objective.device)
+    for step in range(steps):
+        _, gradients = objective.gradient(params)
+        losses += objective.error
+        share = factor * schedule(step, steps)
+        stepper.step(list(gradients.values()), [rate * share for rate in rates])
+        if (step + 1) % CHECK:
+            continue
+        recent = float(losses) / CHECK
+        losses.zero_()
+        if guard.diverged(recent, params):
+            factor /= 2
+            for name, tensor in guard.params.items():
+                params[name].copy_(tensor)
+            stepper = OPTIMIZERS[optimizer](list(params.values()))
+        if progress:
+            progress("fit", step + 1, steps)
+        if recent < ENOUGH:
+            return params, step + 1
+    if progress:
+        progress("fit", steps, steps)
+    return params, steps

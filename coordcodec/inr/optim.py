@@ -1,0 +1,127 @@
+"""Optimisers for the small matrices of a SIREN."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+REFRESH = 10
+"""Steps between refreshes of SOAP's eigenbases; in the first 20 steps they are refreshed every time."""
+
+
+class Adam:
+    """Adam (Kingma & Ba 2015) on a list of tensors, without weight decay."""
+
+    betas = (0.9, 0.99)
+
+    def __init__(self, params: list[Tensor]) -> None:
+        self.params, self.count = params, 0
+        self.first = [torch.zeros_like(p) for p in params]
+        self.second = [torch.zeros_like(p) for p in params]
+
+    @torch.no_grad()
+    def step(self, gradients: list[Tensor], rates: list[float]) -> None:
+        """One update with a learning rate per tensor."""
+        self.count += 1
+        beta1, beta2 = self.betas
+        torch._foreach_lerp_(self.first, gradients, 1 - beta1)
+        torch._foreach_mul_(self.second, beta2)
+        torch._foreach_addcmul_(self.second, gradients, gradients, value=1 - beta2)
+        scale = (1 - beta2**self.count) ** 0.5 / (1 - beta1**self.count)
+        roots = torch._foreach_sqrt(self.second)
+        torch._foreach_add_(roots, 1e-12)
+        updates = torch._foreach_div(self.first, roots)
+        torch._foreach_mul_(updates, [-rate * scale for rate in rates])
+        torch._foreach_add_(self.params, updates)
+
+
+@dataclass
+class _Side:
+    """One Kronecker factor of a group of matrices: its covariance and the basis that diagonalises it."""
+
+    covariance: Tensor
+    basis: Tensor
+
+
+class _Group:
+    """SOAP's state for matrices of one shape, stacked: (count, rows, columns)."""
+
+    def __init__(self, gradient: Tensor, beta: float) -> None:
+        self.first = torch.zeros_like(gradient)
+        self.second = torch.zeros_like(gradient)
+        self.sides = []
+        for covariance in (gradient @ gradient.mT, gradient.mT @ gradient):
+            # A ridge keeps eigh convergent when the first gradient is all but singular.
+            ridge = torch.diag_embed(covariance.diagonal(dim1=-2, dim2=-1).mean(-1, keepdim=True) * 1e-6 + 1e-30)
+            size = covariance.shape[-1]
+            basis = torch.linalg.eigh(covariance + ridge * torch.eye(size, device=covariance.device))[1].flip(-1)
+            self.sides.append(_Side(covariance * (1 - beta), basis))
+
+    def update(self, gradient: Tensor, betas: tuple[float, float], scale: float) -> Tensor:
+        left, right = self.sides
+        rotated = left.basis.mT @ gradient @ right.basis
+        self.first.lerp_(gradient, 1 - betas[0])
+        self.second.mul_(betas[1]).addcmul_(rotated, rotated, value=1 - betas[1])
+        momentum = left.basis.mT @ self.first @ right.basis
+        update = momentum.div_(self.second.sqrt().add_(1e-12)).mul_(scale)
+        return left.basis @ update @ right.basis.mT
+
+    def observe(self, gradient: Tensor, beta: float) -> None:
+        self.sides[0].covariance.lerp_(gradient @ gradient.mT, 1 - beta)
+        self.sides[1].covariance.lerp_(gradient.mT @ gradient, 1 - beta)
+
+    def refresh(self) -> None:
+        """One step of orthogonal iteration per side, its columns sorted by their eigenvalues first."""
+        for axis, side in ((1, self.sides[0]), (2, self.sides[1])):
+            values = (side.basis * (side.covariance @ side.basis)).sum(1)
+            order = values.argsort(dim=-1, descending=True)
+            basis = side.basis.gather(2, order[:, None, :].expand_as(side.basis))
+            index = order[:, :, None] if axis == 1 else order[:, None, :]
+            self.second = self.second.gather(axis, index.expand_as(self.second))
+            side.basis = torch.linalg.qr(side.covariance @ basis)[0]
+
+
+class Soap:
+    """SOAP (Vyas et al. 2025, algorithm 3): Adam in the eigenbasis of Shampoo's preconditioner.
+
+    Weights are (parts, out, in); those of one shape, of all layers and parts, are updated together. Biases
+    (parts, out) get plain Adam.
+    """
+
+    betas = (0.95, 0.95)
+
+    def __init__(self, params: list[Tensor]) -> None:
+        self.params, self.count = params, 0
+        by_shape: dict[tuple[int, ...], list[int]] = {}
+        for i, p in enumerate(params):
+            if p.ndim == 3:
+                by_shape.setdefault(tuple(p.shape), []).append(i)
+        self.members = list(by_shape.values())
+        self.vectors = [i for i, p in enumerate(params) if p.ndim < 3]
+        self.groups: list[_Group] = []
+        self.adam = Adam([params[i] for i in self.vectors])
+        self.adam.betas = self.betas
+
+    @torch.no_grad()
+    def step(self, gradients: list[Tensor], rates: list[float]) -> None:
+        """One update with a learning rate per tensor. The first call only sets up the bases of the matrices."""
+        self.count += 1
+        beta1, beta2 = self.betas
+        self.adam.step([gradients[i] for i in self.vectors], [rates[i] for i in self.vectors])
+        stacked = [torch.cat([gradients[i] for i in members]) for members in self.members]
+        if not self.groups:
+            self.groups = [_Group(gradient, beta2) for gradient in stacked]
+            return
+        scale = (1 - beta2**self.count) ** 0.5 / (1 - beta1**self.count)
+        for members, group, gradient in zip(self.members, self.groups, stacked, strict=True):
+            update = group.update(gradient, self.betas, scale)
+            for i, own in zip(members, update.split(len(self.params[members[0]])), strict=True):
+                self.params[i].sub_(own, alpha=rates[i])
+            group.observe(gradient, beta2)
+            if self.count % REFRESH == 0 or self.count <= 20:
+                group.refresh()
+
+
+OPTIMIZERS = {"adam": Adam, "soap": Soap}

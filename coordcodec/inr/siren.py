@@ -1,0 +1,85 @@
+"""SIREN (Sitzmann et al. 2020): sine networks, their initialisation and their forward pass.
+
+omega_0 is folded into the weights: sin(omega_0 (W x + b)) is stored, fitted and evaluated as sin(W' x + b').
+A decoder therefore need not know it, and all layers feel quantization and learning rates on one scale.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from coordcodec.data import Field, Floats
+from coordcodec.inr.encoding import encode
+from coordcodec.inr.spec import SirenSpec
+from coordcodec.partition import Partition
+
+Params = dict[str, Tensor]
+"""Tensors by name, each (parts, ...): the networks of all parts, stacked."""
+
+
+def init(spec: SirenSpec, parts: int, seed: int, omega_0: float = 30.0) -> Params:
+    """Random parameters as Sitzmann et al. 2020 (section 3.2 and supplement 1.5) draw them, float32 on the CPU.
+
+    Weights of the first layer U(-1/n, 1/n), of the others U(-sqrt(6/n)/omega_0, sqrt(6/n)/omega_0), biases
+    U(-1/sqrt(n), 1/sqrt(n)) for n inputs; all but the last layer then times omega_0.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    params: Params = {}
+    last = spec.depth + 1
+    for name, shape in spec.shapes().items():
+        layer = int(name.removeprefix("weight").removeprefix("bias"))
+        fan_in = spec.shapes()[f"weight{layer}"][1]
+        if name.startswith("bias"):
+            bound = 1 / math.sqrt(fan_in)
+        else:
+            bound = 1 / fan_in if layer == 0 else math.sqrt(6 / fan_in) / omega_0
+        if layer != last:
+            bound *= omega_0
+        params[name] = (torch.rand((parts, *shape), generator=generator) * 2 - 1) * bound
+    return params
+
+
+def apply(spec: SirenSpec, params: Mapping[str, Tensor], coords: Tensor) -> Tensor:
+    """Evaluate the networks: (parts, n, d) coordinates -> (parts, n, c) values, differentiably."""
+    hidden = encode(coords, spec)
+    for layer in range(spec.depth + 2):
+        weight, bias = params[f"weight{layer}"], params[f"bias{layer}"]
+        hidden = torch.baddbmm(bias[:, None, :], hidden, weight.mT)
+        if layer <= spec.depth:
+            hidden = torch.sin(hidden)
+    return hidden
+
+
+def as_field(
+    spec: SirenSpec, arrays: Mapping[str, Floats], partition: Partition, device: torch.device, size: int = 1 << 16
+) -> Field:
+    """The decoded function of dequantized parameters, each (parts, ...) float32.
+
+    The field takes any (n, d) coordinates and returns (n, c) float32, `size` points at a time.
+    """
+    params = {name: torch.tensor(array, device=device) for name, array in arrays.items()}
+
+    def evaluate(number: int, coords: Floats) -> Floats:
+        own = {name: tensor[number : number + 1] for name, tensor in params.items()}
+        return apply(spec, own, torch.from_numpy(coords).to(device)[None])[0].cpu().numpy()
+
+    def field(coords: Floats) -> Floats:
+        coords = np.ascontiguousarray(coords, dtype=np.float32)
+        if coords.ndim != 2 or coords.shape[1] != spec.dims:
+            raise ValueError(f"coords must be (n, {spec.dims}), got shape {coords.shape}")
+        values = np.empty((len(coords), spec.channels), np.float32)
+        with torch.inference_mode():
+            for start in range(0, len(coords), size):
+                number, local = partition.locate(coords[start : start + size])
+                out = values[start : start + size]
+                for part in np.unique(number):
+                    mine = slice(None) if len(partition) == 1 else number == part
+                    out[mine] = evaluate(int(part), np.ascontiguousarray(local[mine]))
+        return values
+
+    return field

@@ -1,0 +1,130 @@
+"""Find plugins by their entry points and look up by name what they register.
+
+One broken plugin must not take the others down: what fails to load is remembered, listed, and raised as a
+one-line PluginError only when it may be what the user asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import PurePath
+from typing import Any, Generic, TypeVar
+
+import pluggy
+
+from coordcodec.errors import PluginError, RecipeError, UnknownName
+from coordcodec.hookspecs import GROUP, Hooks, Modality, Quantizer
+
+T = TypeVar("T", Modality, Quantizer)
+
+
+@dataclass(frozen=True)
+class Entry(Generic[T]):
+    """One registered object and where it comes from."""
+
+    object: T
+    package: str
+    version: str
+
+
+@dataclass
+class Registry(Generic[T]):
+    """The objects of one hook by name, and the names that more than one plugin claims."""
+
+    kind: str
+    entries: dict[str, Entry[T]] = field(default_factory=dict)
+    collisions: dict[str, str] = field(default_factory=dict)
+    failures: list[str] = field(default_factory=list)
+
+    def add(self, entry: Entry[T], protocol: type) -> None:
+        """Take an object in, or remember why not."""
+        if not isinstance(entry.object, protocol):
+            missing = [name for name in _members(protocol) if not hasattr(entry.object, name)]
+            self.failures.append(
+                f"plugin {entry.package}: its {self.kind} {entry.object!r} lacks {', '.join(missing)}; "
+                "see coordcodec.hookspecs"
+            )
+            return
+        name = entry.object.name
+        if name in self.entries:
+            self.collisions[name] = (
+                f"two plugins register the {self.kind} {name!r}: {self.entries[name].package} and {entry.package}; "
+                "uninstall one of them"
+            )
+        else:
+            self.entries[name] = entry
+
+    def get(self, name: str) -> T:
+        """The object of that name. Raises UnknownName, or PluginError when two plugins claim the name."""
+        if name in self.collisions:
+            raise PluginError(self.collisions[name])
+        if name not in self.entries:
+            hint = "".join(f" ({failure})" for failure in self.failures)
+            raise UnknownName(self.kind, name, self.entries, hint)
+        return self.entries[name].object
+
+
+def _members(protocol: type) -> list[str]:
+    return [*getattr(protocol, "__annotations__", {}), *(n for n in vars(protocol) if not n.startswith("_"))]
+
+
+@dataclass(frozen=True)
+class Plugins:
+    """All that is installed."""
+
+    modalities: Registry[Modality]
+    quantizers: Registry[Quantizer]
+
+
+def _describe(point: EntryPoint) -> tuple[str, str]:
+    return (point.dist.name, point.dist.version) if point.dist else (point.value, "unknown")
+
+
+def load(points: Iterable[EntryPoint]) -> Plugins:
+    """Load plugins from entry points; whatever goes wrong becomes an entry of `failures`."""
+    found = Plugins(Registry("modality"), Registry("quantizer"))
+    both: list[Registry[Any]] = [found.modalities, found.quantizers]
+    for point in sorted(points, key=lambda p: (p.name, p.value)):
+        package, version = _describe(point)
+        # A manager of its own per plugin: pluggy skips a second plugin of the same name without a word.
+        manager = pluggy.PluginManager(GROUP)
+        manager.add_hookspecs(Hooks)
+        try:
+            manager.register(point.load())
+            manager.check_pending()
+            modalities = [m for listed in manager.hook.register_modalities() for m in listed]
+            quantizers = [q for listed in manager.hook.register_quantizers() for q in listed]
+        except Exception as error:  # noqa: BLE001  third-party code may raise anything
+            reason = f"{type(error).__name__}: {error}".splitlines()[0]
+            for registry in both:
+                registry.failures.append(f"plugin {point.name!r} of {package} failed to load: {reason}")
+            continue
+        for modality in modalities:
+            found.modalities.add(Entry(modality, package, version), Modality)
+        for quantizer in quantizers:
+            found.quantizers.add(Entry(quantizer, package, version), Quantizer)
+    return found
+
+
+@cache
+def installed() -> Plugins:
+    """What is installed in this environment; loaded once."""
+    return load(entry_points(group=GROUP))
+
+
+def modality_for(path: str, plugins: Plugins | None = None) -> Modality:
+    """The modality that reads files with this path's suffix.
+
+    Raises RecipeError when none or several do, naming the choices.
+    """
+    registry = (plugins or installed()).modalities
+    suffix = PurePath(path).suffix.lower()
+    names = sorted(name for name, entry in registry.entries.items() if suffix in entry.object.suffixes)
+    if len(names) == 1:
+        return registry.get(names[0])
+    listed = ", ".join(names or sorted(registry.entries)) or "none is installed"
+    why = f"several modalities read {suffix!r}" if names else f"no modality reads the suffix {suffix!r}"
+    raise RecipeError(f"{path}: {why}; name one with --modality, choices: {listed}")

@@ -1,0 +1,138 @@
+"""Recipe: every choice that an encoder makes, in one frozen, validated object."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any
+
+from coordcodec.errors import RecipeError, UnknownName
+
+EFFORTS = range(1, 10)
+_STEPS = (700, 1500, 2800, 4500, 7000, 11000, 18000, 30000, 60000)
+_REFERENCE_PARAMETERS = 17000
+"""The size of network (width 64) at which `_STEPS` holds; steps go with one over its square root."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """Every encoder choice. A decoder needs none of it.
+
+    At most one of the three targets is set:
+    rate: the file's rate in the modality's unit, > 0; met from below.
+    num_bytes: the file's size in bytes, > 0; met from below.
+    width: neurons per hidden layer, 1 to 1024; the rate is then whatever comes out.
+    lenient: a rate or size too small to be met gives the smallest file and a warning instead of an error; set
+        where the target is a default and not somebody's choice.
+
+    The network:
+    depth: hidden-to-hidden layers, 0 to 16.
+    num_frequencies: frequencies of the positional encoding, 0 to 32; 0 for none.
+    sigma: ratio of successive frequencies, 1 to 8, in thousandths.
+    omega_0: frequency factor of the SIREN initialisation, > 0.
+    architectures: if not empty, the only (depth, width) pairs to choose from.
+
+    The fit:
+    effort: 1 (seconds) to 9 (as long as it helps); decides `steps` unless that is set.
+    steps: minibatch steps, >= 1.
+    optimizer: "soap" or "adam".
+    lr: peak learning rate, > 0.
+    batch: points per step and part, >= 64.
+    l1: weight of the parameters' L1 norm in the loss, >= 0.
+    precision: of the matrix products of the fit: "auto", "bfloat16" or "float32".
+    seed: 0 to 2^32 - 1.
+    device: "auto", "cpu", "cuda" or another name that torch knows.
+
+    The quantization:
+    quantizer: name of a quantizer; "half" stores 16-bit floats without entropy coding.
+    bits: nominal width of the symbols, 2 to 12. With a rate target the steps are refined so that it is met.
+
+    Raises RecipeError for values out of range and for contradictions.
+    """
+
+    rate: float | None = None
+    num_bytes: int | None = None
+    width: int | None = None
+    lenient: bool = False
+    depth: int = 3
+    num_frequencies: int = 16
+    sigma: float = 1.4
+    omega_0: float = 30.0
+    architectures: tuple[tuple[int, int], ...] = ()
+    effort: int = 5
+    steps: int | None = None
+    optimizer: str = "soap"
+    lr: float = 4e-2
+    batch: int = 8192
+    l1: float = 5e-7
+    precision: str = "auto"
+    seed: int = 0
+    device: str = "auto"
+    quantizer: str = "qat"
+    bits: int = 8
+
+    def __post_init__(self) -> None:
+        targets = {"rate": self.rate, "num_bytes": self.num_bytes, "width": self.width}
+        given = [name for name, value in targets.items() if value is not None]
+        if len(given) > 1:
+            raise RecipeError(f"choose one of rate, bytes and width, got {' and '.join(given)}")
+        for name, lowest, highest in _RANGES:
+            value = getattr(self, name)
+            if value is not None and not (isinstance(value, int | float) and lowest <= value <= highest):
+                raise RecipeError(f"{name} must be in {lowest:g} to {highest:g}, got {value!r}")
+        for name, choices in _CHOICES.items():
+            if getattr(self, name) not in choices:
+                raise UnknownName(name, getattr(self, name), choices)
+
+    def replace(self, **choices: Any) -> Recipe:
+        """This recipe with some choices changed. A new target takes the place of the old one."""
+        if any(choices.get(name) is not None for name in ("rate", "num_bytes", "width")):
+            choices = {"rate": None, "num_bytes": None, "width": None, "lenient": False} | choices
+        return dataclasses.replace(self, **choices)
+
+    def with_preset(self, name: str) -> Recipe:
+        """This recipe with a preset's choices. Raises UnknownName."""
+        if name not in PRESETS:
+            raise UnknownName("preset", name, PRESETS)
+        return self.replace(**PRESETS[name])
+
+    def planned_steps(self, parameters: int) -> int:
+        """How many steps to fit a network of so many parameters."""
+        if self.steps is not None:
+            return self.steps
+        share = (_REFERENCE_PARAMETERS / max(parameters, 1)) ** 0.5
+        return int(_STEPS[self.effort - 1] * min(max(share, 0.25), 1.5))
+
+
+_RANGES: tuple[tuple[str, float, float], ...] = (
+    ("rate", 1e-9, 1e9),
+    ("num_bytes", 1, 1 << 30),
+    ("width", 1, 1024),
+    ("depth", 0, 16),
+    ("num_frequencies", 0, 32),
+    ("sigma", 1, 8),
+    ("omega_0", 1e-3, 1e6),
+    ("effort", EFFORTS[0], EFFORTS[-1]),
+    ("steps", 1, 10**8),
+    ("lr", 1e-9, 10),
+    ("batch", 64, 1 << 24),
+    ("l1", 0, 1),
+    ("seed", 0, 2**32 - 1),
+    ("bits", 2, 12),
+)
+_CHOICES = {"optimizer": ("soap", "adam"), "precision": ("auto", "bfloat16", "float32")}
+
+PRESETS: dict[str, dict[str, Any]] = {
+    # Strümpler et al. 2022: SIREN with positional encoding, L1, 8 bits, AdaRound, QAT, entropy coding.
+    "basic": {},
+    # Dupont et al. 2021 (COIN): its five architectures (layers x width 5x20, 5x30, 10x28, 10x40, 13x49; their
+    # count of layers includes the first), no encoding, 16-bit weights, no entropy coding.
+    "coin": {
+        "num_frequencies": 0,
+        "architectures": ((4, 20), (4, 30), (9, 28), (9, 40), (12, 49)),
+        "optimizer": "adam",
+        "lr": 2e-3,
+        "l1": 0.0,
+        "quantizer": "half",
+    },
+}

@@ -1,0 +1,184 @@
+"""Meet a size: which network to fit, and how finely to quantize it, so that the file stays within its target.
+
+The target is met from below. The width is chosen before the fit, from how many bits a parameter usually takes;
+after the fit the quantization is refined until the real file, header and checksum included, just fits.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from coordcodec.data import Grid, Signal, Symbols
+from coordcodec.errors import RecipeError
+from coordcodec.hookspecs import Modality
+from coordcodec.inr.spec import SirenSpec
+from coordcodec.recipe import Recipe
+
+LOWEST_BITS, HIGHEST_BITS = 2.0, 12.0
+_AIM, _TOLERANCE = 0.988, 0.006
+"""The quantizer may add a little to what plain rounding takes: aim for this share of the target, this closely."""
+_LEAST = 0.93
+"""A result below this share of the target is worth another try."""
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """What is known about a file's size before it exists.
+
+    side: bytes of everything but the payload, as a function of the network.
+    parts: how many networks share the file.
+    """
+
+    side: Callable[[SirenSpec], int]
+    parts: int
+
+    def expected(self, spec: SirenSpec, recipe: Recipe) -> float:
+        """The bytes that a file with this network will take, about."""
+        return self.side(spec) + self.parts * spec.parameters * _bits_per_parameter(spec, recipe) / 8
+
+    def smallest(self, spec: SirenSpec, recipe: Recipe) -> int:
+        """The bytes that are always enough for this network, however coarsely quantized."""
+        per_parameter = 16 if recipe.quantizer == "half" else math.log2(3) + 0.02
+        return self.side(spec) + math.ceil(self.parts * spec.parameters * per_parameter / 8) + 4
+
+
+def _bits_per_parameter(spec: SirenSpec, recipe: Recipe) -> float:
+    """Coded bits per parameter at nominal width: a grid spans the largest parameter, most are far smaller."""
+    if recipe.quantizer == "half":
+        return 16.0
+    saved = min(0.35 + 0.21 * math.log2(1 + spec.width), 0.3 * recipe.bits)
+    return recipe.bits - saved
+
+
+def target_bytes(recipe: Recipe, modality: Modality, signal: Signal) -> int | None:
+    """The most bytes that the file may take, or None when the recipe names a width instead."""
+    if recipe.num_bytes is not None:
+        return recipe.num_bytes
+    if recipe.rate is None:
+        return None
+    count = int(recipe.rate / modality.rate(1, signal.meta))
+    while modality.rate(count + 1, signal.meta) <= recipe.rate:
+        count += 1
+    while count and modality.rate(count, signal.meta) > recipe.rate:
+        count -= 1
+    return count
+
+
+def useful_frequencies(signal: Signal, recipe: Recipe) -> int:
+    """How many frequencies sigma^k pi a signal can show: on a grid those up to its longest axis' Nyquist frequency."""
+    if not isinstance(signal.coords, Grid):
+        return recipe.num_frequencies
+    highest = (max(signal.coords.shape) - 1) / 2  # in units of pi, of an axis that spans [-1, 1]
+    return sum(recipe.sigma**k <= highest for k in range(recipe.num_frequencies))
+
+
+def choose_spec(
+    signal: Signal, recipe: Recipe, sizes: Sizes, target: int | None, rate_of: Callable[[int], str]
+) -> SirenSpec:
+    """The network that makes the most of `target` bytes, or has the recipe's width.
+
+    rate_of: words for a number of bytes, with the rate.
+    Raises RecipeError when the target is below the smallest possible file, unless the recipe is lenient.
+    """
+
+    def spec(depth: int, width: int) -> SirenSpec:
+        frequencies = useful_frequencies(signal, recipe)
+        return SirenSpec(signal.dims, signal.channels, width, depth, frequencies, round(recipe.sigma * 1000))
+
+    if target is None:
+        return spec(*_named_architecture(recipe))
+    candidates = [spec(d, w) for d, w in recipe.architectures] or [spec(recipe.depth, w) for w in range(1, 1025)]
+    smallest = sizes.smallest(candidates[0], recipe)
+    if target < smallest:
+        if not recipe.lenient:
+            raise RecipeError(
+                f"{rate_of(target)} is too small for this signal: the smallest possible file takes {rate_of(smallest)}"
+            )
+        warnings.warn(
+            f"the default of {rate_of(target)} is too small for this signal: writing about {rate_of(smallest)}; "
+            "choose a rate or a size to get more",
+            stacklevel=2,
+        )
+        return candidates[0]
+    largest = max(256, 4 * signal.values.size // sizes.parts)
+    fitting = [c for c in candidates if sizes.expected(c, recipe) <= target]
+    useful = [c for c in fitting if c.parameters <= largest] or fitting[:1] or candidates[:1]
+    if len(useful) < len(fitting):
+        warnings.warn(
+            f"{rate_of(target)} is more than this signal can use: the network is limited to {largest} parameters",
+            stacklevel=2,
+        )
+    if recipe.architectures and sizes.expected(useful[-1], recipe) < 0.92 * target:
+        listed = ", ".join(rate_of(round(sizes.expected(c, recipe))) for c in candidates)
+        warnings.warn(f"this preset has fixed sizes ({listed}); using the largest within the target", stacklevel=2)
+    return useful[-1]
+
+
+def _named_architecture(recipe: Recipe) -> tuple[int, int]:
+    """The depth and width of a recipe that names a width."""
+    assert recipe.width is not None
+    if not recipe.architectures:
+        return recipe.depth, recipe.width
+    for depth, width in recipe.architectures:
+        if width == recipe.width:
+            return depth, width
+    raise RecipeError(f"this preset has the widths {[w for _, w in recipe.architectures]}, got {recipe.width}")
+
+
+def fitted_symbols(
+    quantize: Callable[[float], Symbols],
+    estimate: Callable[[float], int],
+    size: Callable[[Symbols], int],
+    bits: float,
+    target: int,
+    parameters: int,
+) -> tuple[Symbols, float]:
+    """Quantize so that the file takes at most `target` bytes and, where that is possible, not much less.
+
+    quantize: bits -> symbols by the chosen quantizer. estimate: bits -> size of the file after plain rounding.
+    size: symbols -> size of the file. bits: where to start. parameters: in all, for the slope of size over bits.
+    """
+    bits = _bits_for(estimate, bits, target, parameters)
+    best: tuple[int, Symbols, float] | None = None
+    for attempt in range(9):
+        symbols = quantize(bits)
+        taken = size(symbols)
+        if taken <= target and (best is None or taken > best[0]):
+            best = (taken, symbols, bits)
+        if best and (taken > target or taken >= _LEAST * target or attempt == 2):
+            break
+        moved = bits + (0.99 * target - taken) * 8 / parameters
+        if taken > target:  # ever larger steps down: the coarsest grid always fits
+            moved = min(moved, bits - 0.03 * 2**attempt)
+        moved = _clamp(moved)
+        if moved == bits:
+            break
+        bits = moved
+    if best is None:
+        raise RecipeError(f"this quantizer made no file of at most {target} bytes; use another one or a larger target")
+    return best[1], best[2]
+
+
+def _clamp(bits: float) -> float:
+    return min(max(bits, LOWEST_BITS), HIGHEST_BITS)
+
+
+def _bits_for(estimate: Callable[[float], int], bits: float, target: int, parameters: int) -> float:
+    """The bits at which plain rounding takes just less than the target."""
+    low, high = LOWEST_BITS, HIGHEST_BITS
+    for _ in range(12):
+        taken = estimate(bits)
+        if taken > (_AIM + _TOLERANCE) * target:
+            high = bits
+        elif taken < (_AIM - _TOLERANCE) * target:
+            low = bits
+        else:
+            break
+        guess = bits + (_AIM * target - taken) * 8 / parameters
+        bits = guess if low < guess < high else (low + high) / 2
+        if high - low < 0.01:
+            return low
+    return bits

@@ -1,0 +1,182 @@
+"""The modality "image"."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from coordcodec.data import Field, Grid, Signal, sample
+from coordcodec.errors import ContainerError, RecipeError, SignalError
+from coordcodec.files import read_bytes
+from coordcodec.hookspecs import Source
+from coordcodec.recipe import Recipe
+from coordcodec_image.files import MAX_PIXELS, Pixels, read_pixels, write_pixels
+
+MOST_PSNR_DB = 100.0
+"""The score of identical pictures, whose PSNR is infinite."""
+MS_SSIM_SIDE = 161
+"""MS-SSIM halves the picture four times and then needs 11 pixels (Wang et al. 2003)."""
+
+
+class Image:
+    """Grey or colour pictures of 8 or 16 bits, with or without alpha, on a grid of rows and columns.
+
+    A pixel's values v in 0..peak become 2 v / peak - 1, alpha included. Everything the file needs beyond the
+    grid is the depth: meta {"depth": 16}, left out for 8 bits.
+    """
+
+    name = "image"
+    suffixes = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".avif", ".ppm", ".pgm", ".ico")
+    rate_unit = "bpp"
+    main_score = "psnr_db"
+    defaults = Recipe(rate=0.3)
+
+    def read(self, source: Source, **options: Any) -> Signal:
+        """Read an image file, or an array (h, w) or (h, w, 1 to 4) of uint8 or uint16.
+
+        Raises SignalError for anything else; warns of colour profiles and further frames.
+        """
+        if isinstance(source, np.ndarray):
+            pixels = _checked_array(source)
+        elif isinstance(source, str | os.PathLike):
+            pixels = read_pixels(read_bytes(source), Path(source).name)
+        else:
+            pixels = read_pixels(source.read(), "the input")
+        height, width, channels = pixels.shape
+        peak = np.float32(np.iinfo(pixels.dtype).max)
+        values = pixels.reshape(-1, channels).astype(np.float32) * (2 / peak) - 1
+        meta = {"depth": 16} if pixels.dtype == np.uint16 else {}
+        return Signal(Grid((height, width)), np.clip(values, -1, 1), self.name, meta)
+
+    def render(
+        self,
+        field: Field,
+        meta: Mapping[str, Any],
+        *,
+        scale: float | None = None,
+        size: tuple[int, int] | None = None,
+        region: tuple[int, int, int, int] | None = None,
+        **options: Any,
+    ) -> Pixels:
+        """The picture: (h, w) for grey, else (h, w, channels), uint8 or uint16.
+
+        scale: output pixels per pixel, > 0; default 1. size: (width, height) of the whole output instead.
+        region: x0, y0, x1, y1 in pixels of the original, x1 and y1 excluded; only this part is computed, and
+            it is exactly that part of the whole output.
+        Raises RecipeError for other values and for outputs of more than MAX_PIXELS.
+        """
+        if options:
+            raise RecipeError(f"images have no option {', '.join(options)}; they have scale, size and region")
+        pixels = _render(field, meta, _output_grid(meta, scale, size, region))
+        return pixels[:, :, 0] if pixels.shape[2] == 1 else pixels
+
+    def write(self, field: Field, meta: Mapping[str, Any], target: BinaryIO, *, format: str, **options: Any) -> None:
+        """Write the picture that `render` returns. Raises RecipeError."""
+        pixels = self.render(field, meta, **options)
+        write_pixels(pixels if pixels.ndim == 3 else pixels[:, :, None], target, format)
+
+    def score(self, field: Field, signal: Signal) -> dict[str, float | None]:
+        """PSNR in dB over all samples (at most 100), and MS-SSIM (0 to 1), of the picture as it is written.
+
+        MS-SSIM (Wang et al. 2003) is None when a side has fewer than 161 pixels.
+        """
+        assert isinstance(signal.coords, Grid)
+        peak = _peak(signal.meta)
+        decoded = _render(field, signal.meta, signal.coords)
+        flat = decoded.reshape(-1, signal.channels)
+        squares = 0.0
+        for start in range(0, len(flat), 1 << 18):
+            original = np.rint((signal.values[start : start + (1 << 18)].astype(np.float64) + 1) * (peak / 2))
+            squares += float(((flat[start : start + (1 << 18)] - original) ** 2).sum())
+        error = squares / signal.values.size
+        psnr = MOST_PSNR_DB if error == 0 else min(MOST_PSNR_DB, 10 * math.log10(peak**2 / error))
+        return {"psnr_db": psnr, "ms_ssim": _ms_ssim(decoded, signal, peak)}
+
+    def rate(self, num_bytes: int, meta: Mapping[str, Any]) -> float:
+        """Bits per pixel."""
+        height, width = _shape(meta)
+        return 8 * num_bytes / (height * width)
+
+
+def _checked_array(array: np.ndarray[Any, Any]) -> Pixels:
+    pixels = array[:, :, None] if array.ndim == 2 else array
+    if pixels.ndim != 3 or not 1 <= pixels.shape[2] <= 4 or not pixels.size:
+        raise SignalError(f"an image array is (h, w) or (h, w, c) with 1 to 4 channels, got shape {array.shape}")
+    if pixels.dtype not in (np.uint8, np.uint16):
+        raise SignalError(f"an image array is uint8 or uint16, got {array.dtype}; scale and convert it first")
+    if pixels.shape[0] * pixels.shape[1] > MAX_PIXELS:
+        raise SignalError(f"an image has at most {MAX_PIXELS} pixels, got {pixels.shape[1]}x{pixels.shape[0]}")
+    return pixels
+
+
+def _shape(meta: Mapping[str, Any]) -> tuple[int, int]:
+    """Height and width, from meta that may come from a hostile file."""
+    if len(meta["shape"]) != 2 or not 1 <= meta["channels"] <= 4:
+        raise ContainerError(f"not an image: a grid of shape {meta['shape']} with {meta['channels']} channels")
+    return meta["shape"][0], meta["shape"][1]
+
+
+def _peak(meta: Mapping[str, Any]) -> int:
+    depth = meta.get("depth", 8)
+    if depth not in (8, 16):
+        raise ContainerError(f"not an image: a depth of {depth!r} bits, expected 8 or 16")
+    return (1 << depth) - 1
+
+
+def _output_grid(
+    meta: Mapping[str, Any],
+    scale: float | None,
+    size: tuple[int, int] | None,
+    region: tuple[int, int, int, int] | None,
+) -> Grid:
+    height, width = _shape(meta)
+    if scale is not None and size is not None:
+        raise RecipeError("choose scale or size, not both")
+    if scale is not None and not 0 < scale < math.inf:
+        raise RecipeError(f"scale must be a number above 0, got {scale!r}")
+    factor = 1.0 if scale is None else float(scale)
+    columns, rows = (max(1, round(width * factor)), max(1, round(height * factor))) if size is None else size
+    if min(columns, rows) < 1:
+        raise RecipeError(f"size must be at least 1x1, got {columns}x{rows}")
+    x0, y0, x1, y1 = (0, 0, width, height) if region is None else region
+    if not (0 <= x0 < x1 <= width and 0 <= y0 < y1 <= height):
+        raise RecipeError(f"region {x0},{y0},{x1},{y1} is not inside 0,0,{width},{height}, with x0 < x1 and y0 < y1")
+    bounds = [_scaled(y0, y1, height, rows), _scaled(x0, x1, width, columns)]
+    pixels = math.prod(upper - lower for lower, upper in bounds)
+    if pixels > MAX_PIXELS:
+        raise RecipeError(
+            f"that is {pixels / 1e6:.0f} megapixels, at most {MAX_PIXELS / 1e6:.0f} are written at once; "
+            "choose a smaller scale or a region"
+        )
+    return Grid((rows, columns)).window(bounds)
+
+
+def _scaled(first: int, last: int, count: int, scaled: int) -> tuple[int, int]:
+    """The samples first <= i < last of an axis of `count`, on that axis with `scaled` samples: at least one."""
+    lower = min(round(first * scaled / count), scaled - 1)
+    return lower, max(lower + 1, round(last * scaled / count))
+
+
+def _render(field: Field, meta: Mapping[str, Any], grid: Grid) -> Pixels:
+    _shape(meta)
+    peak = _peak(meta)
+    flat = np.empty((len(grid), meta["channels"]), np.uint8 if peak == 255 else np.uint16)
+    for part, values in sample(field, grid):
+        flat[part] = np.rint(np.clip((values + 1) * (peak / 2), 0, peak))
+    return flat.reshape(*grid.shape, meta["channels"])
+
+
+def _ms_ssim(decoded: Pixels, signal: Signal, peak: int) -> float | None:
+    if min(decoded.shape[:2]) < MS_SSIM_SIDE:
+        return None
+    import torch
+    from pytorch_msssim import ms_ssim
+
+    original = torch.from_numpy(signal.values.reshape(decoded.shape)).permute(2, 0, 1)[None]
+    ours = torch.from_numpy(decoded.astype(np.float32)).permute(2, 0, 1)[None]
+    return float(ms_ssim(ours, (original + 1) * (peak / 2), data_range=peak))
