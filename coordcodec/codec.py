@@ -20,7 +20,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from coordcodec import sizing
-from coordcodec.data import Field, Grid, Quantized, Signal, Symbols
+from coordcodec.data import Field, Floats, Grid, Quantized, Signal, Symbols
 from coordcodec.errors import ContainerError, PluginError, RecipeError, SignalError
 from coordcodec.files import check_writable, read_bytes, write_bytes
 from coordcodec.hookspecs import Modality, Source
@@ -236,6 +236,18 @@ def open(source: File) -> Compressed:  # noqa: A001
     return Compressed(data, parsed, spec)
 
 
+def _watched(field: Field, progress: Progress) -> Field:
+    done = 0
+
+    def watched(coords: Floats) -> Floats:
+        nonlocal done
+        done += len(coords)
+        progress("decode", done, 0)
+        return field(coords)
+
+    return watched
+
+
 def decompress(source: File, target: str | os.PathLike[str], *, force: bool = False, **options: Any) -> None:
     """Decode a file and write it as its modality does; the options are the modality's (scale, size, region ...).
 
@@ -252,10 +264,11 @@ class Compressed:
     container: Container
     spec: SirenSpec
     device: str = "cpu"
+    progress: Progress | None = None
 
-    def to(self, device: str) -> Compressed:
-        """The same file, decoded on another device ("auto", "cpu", "cuda")."""
-        return replace(self, device=str(find_device(device)))
+    def to(self, device: str, progress: Progress | None = None) -> Compressed:
+        """The same file, decoded on another device ("auto", "cpu", "cuda"), reporting the points it evaluates."""
+        return replace(self, device=str(find_device(device)), progress=progress)
 
     @cached_property
     def symbols(self) -> Symbols:
@@ -281,7 +294,8 @@ class Compressed:
         from coordcodec.inr.siren import as_field
 
         arrays = {name: q.dequantize() for name, q in self.symbols.items()}
-        return as_field(self.spec, arrays, Partition(self.container.parts), find_device(self.device))
+        field = as_field(self.spec, arrays, Partition(self.container.parts), find_device(self.device))
+        return _watched(field, self.progress) if self.progress else field
 
     @property
     def modality(self) -> Modality:

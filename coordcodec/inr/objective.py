@@ -120,12 +120,12 @@ class Objective:
         loss = error.square().mean(dim=(1, 2)).sum()
         back = error.mul_(2 / error[0].numel()).to(dtype)
         delta, spare = space.back
-        grads[f"weight{last}"] = back.mT @ space.hidden[last - 1]
+        grads[f"weight{last}"] = torch.bmm(back.mT, space.hidden[last - 1])
         grads[f"bias{last}"] = back.sum(1)
         torch.bmm(back, weights[last], out=delta)
         for layer in range(last - 1, 0, -1):
             delta.mul_(space.slopes[layer])
-            grads[f"weight{layer}"] = delta.mT @ space.hidden[layer - 1]
+            grads[f"weight{layer}"] = torch.bmm(delta.mT, space.hidden[layer - 1])
             grads[f"bias{layer}"] = delta.sum(1)
             torch.bmm(delta, weights[layer], out=spare)
             delta, spare = spare, delta
@@ -140,7 +140,7 @@ class Objective:
         sine = cosine = torch.empty(0)
         for k, (feature, weight) in enumerate(zip(features, weights, strict=True)):
             blocks, samples = feature.shape[1:3]
-            phase = feature.flatten(1, 2) @ weight.mT
+            phase = torch.bmm(feature.flatten(1, 2), weight.mT)
             if k == 0:
                 phase = phase + params["bias0"][:, None, :]
             axis = [1] * k + [samples] + [1] * (dims - 1 - k)
@@ -169,7 +169,7 @@ class Objective:
         for k, feature in enumerate(features):
             others = [2 + j for j in range(len(features)) if j != k]
             summed = (blocked.sum(others) if others else blocked).flatten(1, 2).to(torch.float32)
-            weights.append(summed.mT @ feature.flatten(1, 2))
+            weights.append(torch.bmm(summed.mT, feature.flatten(1, 2)))
             bias = summed.sum(1) if bias is None else bias
         assert bias is not None
         return torch.cat(weights, dim=2), bias

@@ -143,6 +143,8 @@ def _output_grid(
     columns, rows = (max(1, round(width * factor)), max(1, round(height * factor))) if size is None else size
     if min(columns, rows) < 1:
         raise RecipeError(f"size must be at least 1x1, got {columns}x{rows}")
+    if region is not None and (len(region) != 4 or not all(isinstance(n, int) for n in region)):
+        raise RecipeError(f"region of an image is four whole numbers x0,y0,x1,y1, got {region}")
     x0, y0, x1, y1 = (0, 0, width, height) if region is None else region
     if not (0 <= x0 < x1 <= width and 0 <= y0 < y1 <= height):
         raise RecipeError(f"region {x0},{y0},{x1},{y1} is not inside 0,0,{width},{height}, with x0 < x1 and y0 < y1")
