@@ -13,7 +13,8 @@ The public names:
 """
 
 from coordcodec import errors
-from coordcodec.codec import Compressed, compress, decompress, open  # noqa: A004
+from coordcodec.codec import compress, decompress, open
+from coordcodec.compressed import Compressed
 from coordcodec.data import Grid, Signal
 from coordcodec.recipe import Recipe
 

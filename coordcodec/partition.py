@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,7 +65,7 @@ class Partition:
         for k in range(grid.dims):
             index, _ = self.locate_axis(k, grid.axis(k))
             edges = np.searchsorted(index, np.arange(self.counts[k] + 1))
-            bounds.append([(int(a), int(b)) for a, b in zip(edges[:-1], edges[1:], strict=True)])
+            bounds.append([(int(a), int(b)) for a, b in pairwise(edges)])
         for number in range(len(self)):
             place = np.unravel_index(number, self.counts)
             yield grid.window([bounds[k][i] for k, i in enumerate(place)])

@@ -38,7 +38,8 @@ class Recipe:
     optimizer: "soap" or "adam".
     lr: peak learning rate, > 0.
     batch: points per step and part, >= 64.
-    l1: weight of the parameters' L1 norm in the loss, >= 0.
+    l1: weight of the L1 norm of the parameters as stored, omega_0 folded in, in the loss, >= 0; the default is the
+        1e-5 that Strümpler et al. put on unfolded ones.
     precision: of the matrix products of the fit: "auto", "bfloat16" or "float32".
     seed: 0 to 2^32 - 1.
     device: "auto", "cpu", "cuda" or another name that torch knows.
@@ -64,7 +65,7 @@ class Recipe:
     optimizer: str = "soap"
     lr: float = 4e-2
     batch: int = 8192
-    l1: float = 5e-7
+    l1: float = 3.3e-7
     precision: str = "auto"
     seed: int = 0
     device: str = "auto"

@@ -75,46 +75,52 @@ def useful_frequencies(signal: Signal, recipe: Recipe) -> int:
     return sum(recipe.sigma**k <= highest for k in range(recipe.num_frequencies))
 
 
-def choose_spec(
-    signal: Signal, recipe: Recipe, sizes: Sizes, target: int | None, rate_of: Callable[[int], str]
-) -> SirenSpec:
-    """The network that makes the most of `target` bytes, or has the recipe's width.
+def choose_spec(signal: Signal, modality: Modality, recipe: Recipe, sizes: Sizes) -> tuple[SirenSpec, int | None]:
+    """The network to fit and the most bytes for the file, None when the recipe names a width.
 
-    rate_of: words for a number of bytes, with the rate.
-    Raises RecipeError when the target is below the smallest possible file, unless the recipe is lenient.
+    Raises RecipeError when the target is below the smallest possible file; a lenient recipe gets that file and a
+    warning instead.
     """
 
     def spec(depth: int, width: int) -> SirenSpec:
         frequencies = useful_frequencies(signal, recipe)
         return SirenSpec(signal.dims, signal.channels, width, depth, frequencies, round(recipe.sigma * 1000))
 
+    def words(count: int) -> str:
+        return f"{count} bytes ({_enough(modality.rate(count, signal.meta))} {modality.rate_unit})"
+
+    target = target_bytes(recipe, modality, signal)
     if target is None:
-        return spec(*_named_architecture(recipe))
+        return spec(*_named_architecture(recipe)), None
     candidates = [spec(d, w) for d, w in recipe.architectures] or [spec(recipe.depth, w) for w in range(1, 1025)]
     smallest = sizes.smallest(candidates[0], recipe)
     if target < smallest:
+        asked = f"{target} bytes" if recipe.rate is None else f"{recipe.rate:g} {modality.rate_unit}"
         if not recipe.lenient:
             raise RecipeError(
-                f"{rate_of(target)} is too small for this signal: the smallest possible file takes {rate_of(smallest)}"
+                f"{asked} is too little for this signal: its smallest possible file takes {words(smallest)}"
             )
-        warnings.warn(
-            f"the default of {rate_of(target)} is too small for this signal: writing about {rate_of(smallest)}; "
-            "choose a rate or a size to get more",
-            stacklevel=2,
-        )
-        return candidates[0]
-    largest = max(256, 4 * signal.values.size // sizes.parts)
-    fitting = [c for c in candidates if sizes.expected(c, recipe) <= target]
-    useful = [c for c in fitting if c.parameters <= largest] or fitting[:1] or candidates[:1]
+        _warn(f"the default of {asked} is too little for this signal: writing at most {words(smallest)}")
+        return candidates[0], smallest
+    fitting = [c for c in candidates if sizes.expected(c, recipe) <= target] or candidates[:1]
+    most = max(256, 4 * signal.values.size // sizes.parts)
+    useful = [c for c in fitting if c.parameters <= most] or fitting[:1]
     if len(useful) < len(fitting):
-        warnings.warn(
-            f"{rate_of(target)} is more than this signal can use: the network is limited to {largest} parameters",
-            stacklevel=2,
-        )
+        _warn(f"{words(target)} is more than this signal can use: its network is limited to {most} parameters")
     if recipe.architectures and sizes.expected(useful[-1], recipe) < 0.92 * target:
-        listed = ", ".join(rate_of(round(sizes.expected(c, recipe))) for c in candidates)
-        warnings.warn(f"this preset has fixed sizes ({listed}); using the largest within the target", stacklevel=2)
-    return useful[-1]
+        listed = ", ".join(words(round(sizes.expected(c, recipe))) for c in candidates)
+        _warn(f"this preset has fixed sizes: {listed}; using the largest within the target")
+    return useful[-1], target
+
+
+def _enough(rate: float) -> str:
+    """A rate in four digits, rounded up: what is shown must be enough when it is typed."""
+    shown = float(f"{rate:.4g}")
+    return f"{shown if shown >= rate else float(f'{rate * 1.0005:.4g}'):g}"
+
+
+def _warn(message: str) -> None:
+    warnings.warn(message, stacklevel=4)
 
 
 def _named_architecture(recipe: Recipe) -> tuple[int, int]:

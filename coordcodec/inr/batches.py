@@ -25,14 +25,36 @@ BLOCK = 64
 
 @dataclass(frozen=True)
 class Batch:
-    """A minibatch of one part: k blocks, each the product of its samples along the axes.
+    """A minibatch: per part k blocks, each the product of its samples along the axes.
 
-    features: per axis (k, samples, inputs) float32; their sums over the axes are the first layer's inputs.
-    targets: (n, c) float32 with n = k * the product of the samples, last axis fastest.
+    features: per axis (parts, k, samples, inputs) float32; the first layer sums its shares over the axes.
+    targets: (parts, n, c) float32 with n = k * the product of the samples, last axis fastest.
     """
 
     features: list[Tensor]
     targets: Tensor
+
+
+def split(batch: Batch, count: int) -> list[Batch]:
+    """A minibatch in `count` shares or fewer, of whole blocks; a single block on one axis is cut along it."""
+    axis = 2 if len(batch.features) == 1 and batch.features[0].shape[1] == 1 else 1
+    size = math.ceil(batch.features[0].shape[axis] / count)
+    shares = zip(*(feature.split(size, axis) for feature in batch.features), strict=True)
+    points = batch.targets.shape[1] // batch.features[0].shape[axis]
+    return [Batch(list(f), t) for f, t in zip(shares, batch.targets.split(size * points, 1), strict=True)]
+
+
+def stack(batches: list[Batch]) -> list[tuple[list[int], Batch]]:
+    """Minibatches of several parts as one per shape, each with the indices of its parts."""
+    alike: dict[tuple[torch.Size, ...], list[int]] = {}
+    for i, batch in enumerate(batches):
+        alike.setdefault(tuple(f.shape for f in batch.features), []).append(i)
+    stacked = []
+    for members in alike.values():
+        axes = zip(*(batches[i].features for i in members), strict=True)
+        targets = torch.cat([batches[i].targets for i in members])
+        stacked.append((members, Batch([torch.cat(features) for features in axes], targets)))
+    return stacked
 
 
 class GridBatches:
@@ -81,8 +103,8 @@ class GridBatches:
             shape = [len(samples)] + [1] * dims
             shape[k + 1] = self.sides[k]
             index = index + (samples * stride).view(shape)
-            features.append(self.axes[k][samples.view(-1)].view(*samples.shape, -1))
-        return Batch(features[::-1], self.values[index.view(-1)])
+            features.append(self.axes[k][samples.view(-1)].view(1, *samples.shape, -1))
+        return Batch(features[::-1], self.values[index.view(-1)][None])
 
 
 class PointBatches:
@@ -99,7 +121,7 @@ class PointBatches:
         if len(self.queue) < self.size:
             self.queue = torch.randperm(len(self.values), generator=self.generator)
         chosen, self.queue = self.queue[: self.size].to(self.values.device), self.queue[self.size :]
-        return Batch([encode(self.coords[chosen], self.spec)[None]], self.values[chosen])
+        return Batch([encode(self.coords[chosen], self.spec)[None, None]], self.values[chosen][None])
 
 
 Batches = GridBatches | PointBatches
@@ -121,10 +143,10 @@ def batches_of(
             place = tuple(slice(o, o + n) for o, n in zip(window.offset, window.shape, strict=True))
             parts.append(GridBatches(axes, values[place], size, seed + number))
         return parts
-    number, local = partition.locate(signal.coords)
+    boxes, local = partition.locate(signal.coords)
     parts = []
     for part in range(len(partition)):
-        mine = np.flatnonzero(number == part)
+        mine = np.flatnonzero(boxes == part)
         mine = mine if len(mine) else np.zeros(1, np.int64)  # an empty box still needs something to fit
         coords, values = torch.from_numpy(local[mine]).to(device), torch.from_numpy(signal.values[mine]).to(device)
         parts.append(PointBatches(coords, values, spec, size, seed + part))

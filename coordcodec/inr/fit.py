@@ -8,7 +8,7 @@ from collections.abc import Callable
 import torch
 
 from coordcodec.inr.objective import Objective
-from coordcodec.inr.optim import OPTIMIZERS
+from coordcodec.inr.optim import OPTIMIZERS, Adam, Soap
 from coordcodec.inr.siren import Params
 
 Progress = Callable[[str, int, int], None]
@@ -60,7 +60,7 @@ def fit(
     params = {name: tensor.clone() for name, tensor in params.items()}
     guard, factor = _Guard(params), 1.0
     rates = [lr * (FIRST_LAYER_RATE if name == "weight0" else 1.0) for name in params]
-    stepper = OPTIMIZERS[optimizer](list(params.values()))
+    stepper: Adam | Soap = OPTIMIZERS[optimizer](list(params.values()))
     losses = torch.zeros((), device=objective.device)
     for step in range(steps):
         _, gradients = objective.gradient(params)

@@ -124,4 +124,4 @@ class Soap:
                 group.refresh()
 
 
-OPTIMIZERS = {"adam": Adam, "soap": Soap}
+OPTIMIZERS: dict[str, type[Adam] | type[Soap]] = {"adam": Adam, "soap": Soap}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
+from itertools import pairwise
 from math import prod
 
 from coordcodec.errors import ContainerError
@@ -39,7 +40,7 @@ class SirenSpec:
         """The tensors of one network by name: weights (out, in) and biases (out,), first layer first."""
         sizes = [self.features, *[self.width] * (self.depth + 1), self.channels]
         shapes: dict[str, tuple[int, ...]] = {}
-        for layer, (fan_in, fan_out) in enumerate(zip(sizes[:-1], sizes[1:], strict=True)):
+        for layer, (fan_in, fan_out) in enumerate(pairwise(sizes)):
             shapes[f"weight{layer}"] = (fan_out, fan_in)
             shapes[f"bias{layer}"] = (fan_out,)
         return shapes

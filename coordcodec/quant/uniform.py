@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 import numpy as np
@@ -13,7 +14,7 @@ from coordcodec.hookspecs import Loss
 
 def grid_limit(bits: float) -> float:
     """The largest magnitude on a symmetric grid of `bits` bits: 2^(bits - 1) - 1, at least 1; need not be whole."""
-    return max(2.0 ** (bits - 1) - 1, 1.0)
+    return max(math.pow(2, bits - 1) - 1, 1.0)
 
 
 def grid_steps(params: Mapping[str, Tensor], bits: float) -> dict[str, float]:

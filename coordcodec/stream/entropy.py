@@ -10,6 +10,7 @@ machine, with any thread count, on any device. The coder is constriction's range
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Context, Decimal
@@ -58,22 +59,20 @@ def bits_of(largest: int) -> int:
 @lru_cache(maxsize=256)
 def frequencies(model: Model, limit: int) -> NDArray[np.int64]:
     """The integer frequencies of the symbols -limit..limit: (2 * limit + 1,) int64, each >= 1, summing to 2^24."""
-    with_context = _DECIMAL
-    log_scale = with_context.divide(
-        with_context.multiply(Decimal(model.scale - 32), with_context.ln(Decimal(2))), Decimal(8)
-    )
-    exponent = with_context.divide(Decimal(model.shape), Decimal(32))
+    context = _DECIMAL
+    log_scale = context.divide(context.multiply(Decimal(model.scale - 32), context.ln(Decimal(2))), Decimal(8))
+    exponent = context.divide(Decimal(model.shape), Decimal(32))
     weights = [Decimal(1)]
     for k in range(1, limit + 1):
-        log_ratio = with_context.subtract(with_context.ln(Decimal(k)), log_scale)
-        power = with_context.exp(with_context.multiply(exponent, log_ratio))
+        log_ratio = context.subtract(context.ln(Decimal(k)), log_scale)
+        power = context.exp(context.multiply(exponent, log_ratio))
         # Beyond 60 nats a symbol's share of 2^24 rounds to nothing; this also keeps exp() in range.
-        weights.append(with_context.exp(-power) if power < 60 else Decimal(0))
+        weights.append(context.exp(-power) if power < 60 else Decimal(0))
     total = weights[0]
     for weight in weights[1:]:
-        total = with_context.add(total, with_context.multiply(Decimal(2), weight))
+        total = context.add(total, context.multiply(Decimal(2), weight))
     free = Decimal(_TOTAL - (2 * limit + 1))
-    tail = [1 + int(with_context.divide(with_context.multiply(free, weight), total)) for weight in weights[1:]]
+    tail = [1 + int(context.divide(context.multiply(free, weight), total)) for weight in weights[1:]]
     table = np.array([*tail[::-1], _TOTAL - 2 * sum(tail), *tail], dtype=np.int64)
     table.flags.writeable = False
     return table
@@ -91,7 +90,7 @@ def fit_model(symbols: NDArray[np.int32], limit: int) -> Model:
     k = np.arange(limit + 1, dtype=np.float64)
     log_k = np.log(np.maximum(k, 1e-9))
     mean = float((counts * k).sum() / counts.sum())
-    middle = int(round(8 * np.log2(max(mean, 0.02)))) + 32
+    middle = round(8 * math.log2(max(mean, 0.02))) + 32
     best, choice = np.inf, Model(32, 0)
     for shape in _SHAPES:
         # The scale of a heavy tail lies octaves below the mean magnitude, that of a flat top just above it.

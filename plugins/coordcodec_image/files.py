@@ -14,7 +14,7 @@ from coordcodec.errors import RecipeError, SignalError
 MAX_PIXELS = 1 << 28
 """Pictures with more pixels are neither read nor written: 268 megapixels."""
 
-Pixels = NDArray[np.uint8] | NDArray[np.uint16]
+Pixels = NDArray[np.unsignedinteger[Any]]
 """(height, width, channels) with 1 (grey), 2 (grey, alpha), 3 (RGB) or 4 (RGB, alpha) channels."""
 
 _CONVERT = {"1": "L", "P": "RGB", "PA": "RGBA", "RGBX": "RGB", "YCbCr": "RGB", "La": "LA", "RGBa": "RGBA"}
@@ -51,8 +51,6 @@ def read_pixels(data: bytes, name: str) -> Pixels:
 
 
 def _decode(image: Any, data: bytes, name: str) -> tuple[Pixels, list[str]]:
-    from PIL import Image
-
     remarks = ["its colour profile is"] if image.info.get("icc_profile") else []
     if getattr(image, "n_frames", 1) > 1:
         remarks.append(f"all but the first of its {image.n_frames} frames are")
@@ -74,11 +72,10 @@ def _decode(image: Any, data: bytes, name: str) -> tuple[Pixels, list[str]]:
                 "convert it first, for example to RGB"
             )
         image.load()
-        pixels = np.asarray(image)
+        pixels = np.asarray(image).astype(np.uint8, copy=False)
     pixels = pixels[:, :, None] if pixels.ndim == 2 else pixels
     if 2 <= orientation <= 8:
         pixels = np.ascontiguousarray(_upright(pixels, orientation))
-    assert Image is not None
     return pixels, remarks
 
 

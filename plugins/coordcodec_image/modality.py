@@ -31,7 +31,20 @@ class Image:
     """
 
     name = "image"
-    suffixes = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".avif", ".ppm", ".pgm", ".ico")
+    suffixes: tuple[str, ...] = (
+        ".png",
+        ".jpg",
+        ".jpeg",
+        ".webp",
+        ".tif",
+        ".tiff",
+        ".bmp",
+        ".gif",
+        ".avif",
+        ".ppm",
+        ".pgm",
+        ".ico",
+    )
     rate_unit = "bpp"
     main_score = "psnr_db"
     defaults = Recipe(rate=0.3)
@@ -125,7 +138,7 @@ def _peak(meta: Mapping[str, Any]) -> int:
     depth = meta.get("depth", 8)
     if depth not in (8, 16):
         raise ContainerError(f"not an image: a depth of {depth!r} bits, expected 8 or 16")
-    return (1 << depth) - 1
+    return 255 if depth == 8 else 65535
 
 
 def _output_grid(

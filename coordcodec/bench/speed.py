@@ -1,0 +1,198 @@
+"""How fast we fit and decode, as ratios within one run: `python -m coordcodec.bench.speed` or `make bench-speed`.
+
+The yardsticks are the procedure of the papers (full batch, float32, Adam, autograd, everything recomputed at
+every step) on a network of the same size, and the machine's best rate of matrix products. The contestants take
+turns, and the medians are compared, because machines are shared and noisy.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+
+from coordcodec.data import Grid, Signal, sample
+from coordcodec.inr import batches, device, objective, siren
+from coordcodec.inr.optim import Soap
+from coordcodec.inr.siren import Params
+from coordcodec.inr.spec import SirenSpec
+from coordcodec.partition import Partition
+
+SHAPE = (512, 768)
+LR = 1e-4
+
+
+def _signal() -> Signal:
+    """A synthetic picture of Kodak's size; what it shows does not change the speed."""
+    grid = Grid(SHAPE)
+    coords = grid.coords()
+    waves = [np.sin(a * coords[:, 0] + b * coords[:, 1]) for a, b in ((9, 4), (17, -23), (40, 31))]
+    return Signal(grid, np.stack(waves, axis=1).astype(np.float32) * 0.8, "speed")
+
+
+def _ours(spec: SirenSpec, signal: Signal, place: torch.device, steps: int) -> tuple[Callable[[], int], str]:
+    """A function that takes `steps` of our steps and returns how many points they saw."""
+    dtype = device.choose_precision("auto", place, spec.width)
+    source = batches.batches_of(signal, Partition((1, 1)), spec, 8192, 0, place)
+    loss = objective.Objective(spec, source, 3.3e-7, dtype, place)
+    params = {name: tensor.to(place) for name, tensor in siren.init(spec, 1, 0).items()}
+    optimizer = Soap(list(params.values()))
+    points = source[0].next().targets.shape[1]
+
+    def run() -> int:
+        with loss:
+            for _ in range(steps):
+                _, gradients = loss.gradient(params)
+                optimizer.step(list(gradients.values()), [LR] * len(params))
+        return steps * points
+
+    return run, str(dtype).removeprefix("torch.")
+
+
+def _plain(spec: SirenSpec, signal: Signal, place: torch.device, steps: int) -> Callable[[], int]:
+    """The same for plain PyTorch: all points at every step, float32, autograd, torch.optim.Adam."""
+    assert isinstance(signal.coords, Grid)
+    coords = torch.from_numpy(signal.coords.coords()).to(place)[None]
+    targets = torch.from_numpy(signal.values).to(place)[None]
+    params: Params = {name: t.to(place).requires_grad_() for name, t in siren.init(spec, 1, 0).items()}
+    optimizer = torch.optim.Adam(list(params.values()), lr=LR)
+
+    def run() -> int:
+        for _ in range(steps):
+            optimizer.zero_grad()
+            (siren.apply(spec, params, coords) - targets).square().mean().backward()
+            optimizer.step()
+        return steps * coords.shape[1]
+
+    return run
+
+
+def _decode(spec: SirenSpec, place: torch.device) -> Callable[[], int]:
+    arrays = {name: tensor.numpy() for name, tensor in siren.init(spec, 1, 0).items()}
+    field = siren.as_field(spec, arrays, Partition((1, 1)), place)
+
+    def run() -> int:
+        return sum(len(values) for _, values in sample(field, Grid(SHAPE)))
+
+    return run
+
+
+def _matrix_peak(place: torch.device, dtype: torch.dtype) -> float:
+    """FLOP/s of the best of a few large square matrix products."""
+    size = 8192 if place.type == "cuda" else 2048
+    a = torch.ones(size, size, dtype=dtype, device=place)
+    return max(2 * size**3 / _seconds(lambda: torch.mm(a, a), place) for _ in range(8))
+
+
+def _seconds(work: Callable[[], Any], place: torch.device) -> float:
+    def wait() -> None:
+        if place.type == "cuda":
+            torch.cuda.synchronize()
+
+    wait()
+    start = time.perf_counter()
+    work()
+    wait()
+    return time.perf_counter() - start
+
+
+def _start_up() -> dict[str, float]:
+    """Seconds from the shell to the end of commands that must not load torch."""
+    command = [sys.executable, "-m", "coordcodec", "--help"]
+    runs = [
+        _seconds(lambda: subprocess.run(command, check=True, capture_output=True), torch.device("cpu"))
+        for _ in range(5)
+    ]
+    return {"help_seconds": statistics.median(runs)}
+
+
+def measure(width: int, place: torch.device, rounds: int) -> dict[str, Any]:
+    """All figures for one width."""
+    signal = _signal()
+    spec = SirenSpec(2, 3, width, 3, 16, 1400)
+    many = 400 if place.type == "cuda" else 60
+    ours, dtype = _ours(spec, signal, place, many)
+    contestants = {
+        "fit": ours,
+        "plain": _plain(spec, signal, place, 20 if place.type == "cuda" else 1),
+        "decode": _decode(spec, place),
+    }
+    rates: dict[str, list[float]] = {name: [] for name in contestants}
+    for work in contestants.values():
+        work()  # warm-up
+    for _ in range(rounds):
+        for name, work in contestants.items():
+            points = 0
+
+            def timed(work: Callable[[], int] = work) -> None:
+                nonlocal points
+                points = work()
+
+            seconds = _seconds(timed, place)
+            rates[name].append(points / seconds)
+    median = {name: statistics.median(values) for name, values in rates.items()}
+    # Forward, gradient of the weights, gradient of the inputs: two operations per weight and point each.
+    operations = 6 * sum(int(np.prod(s)) for name, s in spec.shapes().items() if name.startswith("weight"))
+    peak = {name: _matrix_peak(place, getattr(torch, name)) for name in ("float32", dtype)}
+    return {
+        "width": width,
+        "precision": dtype,
+        "fit_points_per_second": median["fit"],
+        "plain_points_per_second": median["plain"],
+        "fit_over_plain": statistics.median(a / b for a, b in zip(rates["fit"], rates["plain"], strict=True)),
+        "fit_share_of_peak": median["fit"] * operations / peak[dtype],
+        "plain_share_of_float32_peak": median["plain"] * operations / peak["float32"],
+        "matrix_peak_gflops": peak[dtype] / 1e9,
+        "decode_mpixel_per_second": median["decode"] / 1e6,
+    }
+
+
+def main() -> None:
+    """Measure, and print a table or JSON."""
+    parser = argparse.ArgumentParser(description="How fast we fit and decode, as ratios within one run.")
+    parser.add_argument(
+        "--widths", type=int, nargs="+", default=[48, 64, 96], help="of the networks; default: 48 64 96"
+    )
+    parser.add_argument("--rounds", type=int, default=5, help="turns of each contestant; default: 5")
+    parser.add_argument("--device", default="auto", help="auto, cpu or cuda; default: auto")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    arguments = parser.parse_args()
+    place = device.find_device(arguments.device)
+    name = torch.cuda.get_device_name(place) if place.type == "cuda" else f"{platform.processor() or 'CPU'}"
+    facts: dict[str, Any] = {
+        "device": str(place),
+        "machine": f"{name}, {os.cpu_count()} cores, {torch.get_num_threads()} threads",
+        "torch": torch.__version__,
+        "date": time.strftime("%Y-%m-%d"),
+        **_start_up(),
+        "rows": [measure(width, place, arguments.rounds) for width in arguments.widths],
+    }
+    if arguments.json:
+        print(json.dumps(facts))
+        return
+    print(f"{facts['machine']}, torch {facts['torch']}, {facts['date']}; --help takes {facts['help_seconds']:.2f} s")
+    print(
+        "| width | fit, Mpoint/s | plain, Mpoint/s | ratio | share of matrix peak | plain's share | decode, Mpixel/s |"
+    )
+    print("|---|---|---|---|---|---|---|")
+    for row in facts["rows"]:
+        print(
+            f"| {row['width']} | {row['fit_points_per_second'] / 1e6:.2f} ({row['precision']}) "
+            f"| {row['plain_points_per_second'] / 1e6:.3f} | **{row['fit_over_plain']:.1f}x** "
+            f"| {row['fit_share_of_peak']:.0%} | {row['plain_share_of_float32_peak']:.0%} "
+            f"| {row['decode_mpixel_per_second']:.2f} |"
+        )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,141 @@
+"""What each command does."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from pathlib import Path
+
+from coordcodec import codec
+from coordcodec.cli.output import (
+    STDIO,
+    check_output,
+    in_words,
+    joined,
+    open_input,
+    print_json,
+    progress_bar,
+    report,
+    shown_name,
+    size_and_rate,
+    source,
+    write_output,
+)
+from coordcodec.data import Signal
+from coordcodec.errors import RecipeError
+from coordcodec.plugins import installed
+from coordcodec.stream.container import SUFFIX
+
+
+def compress(a: argparse.Namespace) -> None:
+    """Compress a file, and score what the written bytes decode to."""
+    start = time.monotonic()
+    if a.input == STDIO and a.modality is None:
+        raise RecipeError("standard input does not tell what it is; name it with --modality")
+    output = a.output or (STDIO if a.input == STDIO else str(Path(a.input).with_suffix(SUFFIX)))
+    check_output(output, a)
+    modality = codec.find_modality(a.input, a.modality)
+    choices = {
+        name: getattr(a, name)
+        for name in ("rate", "num_bytes", "width", "quantizer", "bits", "effort", "seed", "device")
+    }
+    recipe = codec.make_recipe(modality, a.preset, **choices)
+    signal = modality.read(source(a.input))
+    with progress_bar(a.quiet) as watch:
+        encoded = codec.compress_signal(signal, modality, recipe, watch)
+        if watch:
+            watch("score", 0, 0)
+        opened = codec.open(encoded.data).to(encoded.device)
+        scores = opened.score(signal)
+    write_output(output, encoded.data, a.force)
+    facts = {
+        "output": output,
+        "bytes": len(encoded.data),
+        "rate": opened.rate,
+        "rate_unit": modality.rate_unit,
+        **scores,
+        "seconds": round(time.monotonic() - start, 3),
+        "steps": encoded.steps,
+        "width": encoded.spec.width,
+        "quantizer": recipe.quantizer,
+        "bits": round(encoded.bits, 3),
+        "device": encoded.device,
+    }
+    score = in_words(modality.main_score, scores[modality.main_score])
+    report(a, facts, f"{size_and_rate(output, facts)}  {score}  {facts['seconds']:.0f} s")
+
+
+def decompress(a: argparse.Namespace) -> None:
+    """Decode a file, whole or in part, at any size."""
+    start = time.monotonic()
+    opened = open_input(a.input)
+    suffix = opened.modality.suffixes[0]
+    output = a.output or (STDIO if a.input == STDIO else str(Path(a.input).with_suffix(suffix)))
+    check_output(output, a)
+    options = {name: getattr(a, name) for name in ("scale", "size", "region") if getattr(a, name) is not None}
+    with progress_bar(a.quiet) as watch:
+        decoder = opened.to(a.device, watch)
+        data = decoder.export("" if output == STDIO else Path(output).suffix, **options)
+    write_output(output, data, a.force)
+    facts = {
+        "output": output,
+        "bytes": len(data),
+        "modality": opened.container.modality,
+        "device": decoder.device,
+        "seconds": round(time.monotonic() - start, 3),
+    }
+    report(a, facts, f"{shown_name(output)}  {len(data):,} bytes  {facts['seconds']:.1f} s")
+
+
+def info(a: argparse.Namespace) -> None:
+    """Show what a file says of itself."""
+    info = open_input(a.input).info
+    if a.json:
+        print_json(info)
+        return
+    rate = "unknown, its plugin is not installed" if info["rate"] is None else f"{info['rate']:.4g} {info['rate_unit']}"
+    network = info["network"]
+    lines = {
+        "modality": info["modality"],
+        "bytes": f"{info['bytes']:,}  ({', '.join(f'{k} {v:,}' for k, v in info['sections'].items())})",
+        "rate": rate,
+        "meta": ", ".join(f"{k} {joined(v)}" for k, v in info["meta"].items()),
+        "network": ", ".join(f"{k} {v:,}" if k == "parameters" else f"{k} {v}" for k, v in network.items()),
+        "parts": joined(info["parts"]),
+        "coding": f"{info['coding']}, {info['bits']} bits",
+        "format": info["format"],
+    }
+    for key, value in lines.items():
+        print(f"{key:9} {value}")
+
+
+def evaluate(a: argparse.Namespace) -> None:
+    """Compare a file with its original."""
+    opened = open_input(a.input)
+    modality = opened.modality
+    if a.original == STDIO and a.input == STDIO:
+        raise RecipeError("only one of ORIGINAL and IN.ccdc can be standard input")
+    signal: Signal = modality.read(source(a.original))
+    with progress_bar(a.quiet) as watch:
+        scores = opened.to(a.device, watch).score(signal)
+    facts = {"bytes": len(opened.data), "rate": opened.rate, "rate_unit": modality.rate_unit, **scores}
+    words = "  ".join(in_words(name, value) for name, value in scores.items())
+    report(a, facts, f"{size_and_rate(a.input, facts)}  {words}")
+
+
+def modalities(a: argparse.Namespace) -> None:
+    """List the kinds of data that plugins bring, and plugins that failed."""
+    registry = installed().modalities
+    rows = [
+        {"name": name, "suffixes": list(e.object.suffixes), "package": e.package, "version": e.version}
+        for name, e in sorted(registry.entries.items())
+    ]
+    problems = [*registry.failures, *registry.collisions.values()]
+    if a.json:
+        print_json({"modalities": rows, "problems": problems})
+        return
+    for row in rows:
+        print(f"{row['name']:12} {row['package']} {row['version']:10} {' '.join(row['suffixes'])}")
+    for problem in problems:
+        print(f"warning: {problem}", file=sys.stderr)

@@ -1,0 +1,114 @@
+"""Input and output that all commands share: standard streams, result lines, JSON, progress."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+from coordcodec import codec
+from coordcodec.compressed import Compressed
+from coordcodec.errors import RecipeError
+from coordcodec.files import check_writable, read_bytes, write_bytes
+
+STDIO = "-"
+
+
+def source(path: str) -> Any:
+    """What a modality reads: the path, or all of standard input."""
+    return BytesIO(sys.stdin.buffer.read()) if path == STDIO else path
+
+
+def open_input(path: str) -> Compressed:
+    """Open a compressed file, or standard input."""
+    return codec.open(sys.stdin.buffer.read() if path == STDIO else read_bytes(path))
+
+
+def check_output(output: str, a: argparse.Namespace) -> None:
+    """Raise FileError or RecipeError if the output cannot be written, before any work is done."""
+    if output != STDIO:
+        check_writable(output, a.force)
+    elif a.json:
+        raise RecipeError("--json and the file itself would both go to standard output; name a file with -o")
+    elif sys.stdout.isatty():
+        raise RecipeError("a terminal cannot show this file; name one with -o, or redirect standard output")
+
+
+def write_output(output: str, data: bytes, force: bool) -> None:
+    """Write to a path, whole or not at all, or to standard output."""
+    if output == STDIO:
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
+    else:
+        write_bytes(output, data, force)
+
+
+def report(a: argparse.Namespace, facts: dict[str, Any], line: str) -> None:
+    """Print one line for people or one JSON object for scripts."""
+    if a.json:
+        print_json(facts)
+    elif not a.quiet:
+        print(line, file=sys.stderr if getattr(a, "output", None) == STDIO else sys.stdout)
+
+
+def print_json(facts: dict[str, Any]) -> None:
+    """Print one JSON object on standard output."""
+    print(json.dumps(facts, allow_nan=False))
+
+
+def shown_name(path: str) -> str:
+    """The name of a file as the result line shows it."""
+    return "standard output" if path == STDIO else Path(path).name
+
+
+def size_and_rate(path: str, facts: dict[str, Any]) -> str:
+    """The beginning of a result line."""
+    return f"{shown_name(path)}  {facts['bytes']:,} bytes  {facts['rate']:.3f} {facts['rate_unit']}"
+
+
+def in_words(name: str, value: float | None) -> str:
+    """A score in words: psnr_db 29.51 -> "29.51 dB"; ms_ssim 0.91 -> "ms_ssim 0.9100"."""
+    if value is None:
+        return f"{name} undefined"
+    return f"{value:.2f} dB" if name == "psnr_db" else f"{name} {value:.4f}"
+
+
+def joined(value: Any) -> str:
+    """A value in words; a list as 512x768."""
+    return "x".join(str(v) for v in value) if isinstance(value, list) else str(value)
+
+
+@contextmanager
+def progress_bar(quiet: bool) -> Iterator[Callable[[str, int, int], None] | None]:
+    """A progress bar on a terminal's standard error, nothing elsewhere. A total of 0 is one that nobody knows."""
+    if quiet or not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        Progress,
+        TaskProgressColumn,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    columns = (TextColumn("{task.description:9}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
+    with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("start", total=None)
+        stage = ""
+
+        def report(name: str, done: int, total: int) -> None:
+            nonlocal stage
+            if name != stage:
+                stage = name
+                bar.reset(task, description=name, total=total or None)
+            bar.update(task, completed=done, total=total or None)
+
+        yield report

@@ -1,0 +1,157 @@
+"""An opened file: bytes become a function of coordinates."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cached_property
+from io import BytesIO
+from math import prod
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from coordcodec.data import Field, Floats, Signal, Symbols
+from coordcodec.errors import PluginError, SignalError
+from coordcodec.files import check_writable, read_bytes, write_bytes
+from coordcodec.hookspecs import Modality
+from coordcodec.inr.spec import SirenSpec, unpack_spec
+from coordcodec.partition import Partition
+from coordcodec.plugins import installed
+from coordcodec.stream import container, file
+from coordcodec.stream.container import Container
+
+Progress = Callable[[str, int, int], None]
+Source = bytes | str | os.PathLike[str] | BinaryIO
+
+
+def open_file(source: Source) -> Compressed:
+    """Read and check a file's header; its payload is decoded when the field is first asked for.
+
+    Raises ContainerError when it is not a valid file, FileError when it cannot be read.
+    """
+    if isinstance(source, bytes | bytearray | memoryview):
+        data = bytes(source)
+    elif isinstance(source, str | os.PathLike):
+        data = read_bytes(source)
+    else:
+        data = source.read()
+    parsed = container.unpack(data)
+    opened = Compressed(data, parsed, unpack_spec(*parsed.network, parsed.dims, parsed.meta["channels"]))
+    file.check(parsed, opened.shapes)
+    return opened
+
+
+@dataclass(frozen=True)
+class Compressed:
+    """An opened file: a function of coordinates, and what its plugin makes of it.
+
+    data: the bytes. container: the same, parsed. spec: the network. device: where the field is evaluated.
+    progress: called with ("decode", points evaluated so far, 0).
+    """
+
+    data: bytes
+    container: Container
+    spec: SirenSpec
+    device: str = "cpu"
+    progress: Progress | None = None
+
+    def to(self, device: str, progress: Progress | None = None) -> Compressed:
+        """The same file, decoded on another device ("auto", "cpu", "cuda"), reporting the points it evaluates."""
+        from coordcodec.inr.device import find_device
+
+        return replace(self, device=str(find_device(device)), progress=progress)
+
+    @property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """The tensors in the file by name, each (parts, ...)."""
+        return {name: (prod(self.container.parts), *shape) for name, shape in self.spec.shapes().items()}
+
+    @cached_property
+    def symbols(self) -> Symbols:
+        """The integers in the file. Raises ContainerError when the payload is damaged."""
+        return file.read(self.container, self.shapes)
+
+    @cached_property
+    def field(self) -> Field:
+        """The decoded function: (n, d) coordinates in [-1, 1] -> (n, c) float32 values. Needs no plugin."""
+        import torch
+
+        from coordcodec.inr.siren import as_field
+
+        arrays = {name: tensor.dequantize() for name, tensor in self.symbols.items()}
+        field = as_field(self.spec, arrays, Partition(self.container.parts), torch.device(self.device))
+        return _watched(field, self.progress) if self.progress else field
+
+    @property
+    def modality(self) -> Modality:
+        """The plugin of this kind of data. Raises UnknownName when it is not installed."""
+        return installed().modalities.get(self.container.modality)
+
+    def render(self, **options: Any) -> Any:
+        """The decoded data as an array or whatever is natural for the modality; the options are the modality's."""
+        return self.modality.render(self.field, self.container.meta, **options)
+
+    def export(self, format: str = "", **options: Any) -> bytes:
+        """The bytes of an ordinary file of what `render` returns, of the kind that a suffix such as ".png" names."""
+        buffer = BytesIO()
+        format = format.lower() or self.modality.suffixes[0]
+        self.modality.write(self.field, self.container.meta, buffer, format=format, **options)
+        return buffer.getvalue()
+
+    def write(self, target: str | os.PathLike[str], *, force: bool = False, **options: Any) -> None:
+        """Write what `render` returns to a path, whole or not at all; its suffix decides the kind of file."""
+        check_writable(target, force)
+        write_bytes(target, self.export(Path(target).suffix, **options), force)
+
+    def score(self, signal: Signal) -> dict[str, float | None]:
+        """How close this comes to a signal, by the modality's scores. Raises SignalError for another signal's."""
+        theirs, ours = signal.meta, self.container.meta
+        if (
+            signal.modality != self.container.modality
+            or signal.dims != self.container.dims
+            or dict(theirs) != dict(ours)
+        ):
+            raise SignalError(f"not the original of this file: that has {dict(theirs)}, the file {dict(ours)}")
+        return self.modality.score(self.field, signal)
+
+    @property
+    def rate(self) -> float:
+        """8 * len(data) in the modality's unit."""
+        return self.modality.rate(len(self.data), self.container.meta)
+
+    @property
+    def info(self) -> dict[str, Any]:
+        """What the file says of itself; rate and rate_unit are None when the plugin is not installed."""
+        parsed, payload = self.container, len(self.container.payload)
+        table = 4 * len(parsed.tensors)
+        sections = {"header": len(self.data) - payload - table - 4, "tensors": table, "payload": payload, "checksum": 4}
+        try:
+            rate, unit = self.rate, self.modality.rate_unit
+        except (LookupError, PluginError):
+            rate, unit = None, None
+        return {
+            "format": self.data[len(container.MAGIC)],
+            "modality": parsed.modality,
+            "bytes": len(self.data),
+            "sections": sections,
+            "rate": rate,
+            "rate_unit": unit,
+            "meta": dict(parsed.meta),
+            "parts": list(parsed.parts),
+            "network": self.spec.describe(),
+            "coding": "binary16" if parsed.coding == container.BINARY16 else "range coder",
+            "bits": parsed.bits,
+        }
+
+
+def _watched(field: Field, progress: Progress) -> Field:
+    done = 0
+
+    def watched(coords: Floats) -> Floats:
+        nonlocal done
+        done += len(coords)
+        progress("decode", done, 0)
+        return field(coords)
+
+    return watched

@@ -1,0 +1,85 @@
+"""Symbols to a whole file and back: the tensor table, the coding of the payload, the checks on both."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from coordcodec.data import Quantized, Symbols
+from coordcodec.errors import ContainerError
+from coordcodec.stream import entropy
+from coordcodec.stream.container import BINARY16, MAX_PARAMETERS, PARAMETRIC, Container, TensorCode, pack
+
+Shapes = Mapping[str, tuple[int, ...]]
+
+
+@dataclass(frozen=True)
+class Header:
+    """What a file says besides its tensors; see `coordcodec.stream.container.Container` for the fields."""
+
+    modality: str
+    dims: int
+    meta: Mapping[str, Any]
+    parts: tuple[int, ...]
+    network: tuple[int, bytes]
+
+
+def write(header: Header, symbols: Symbols) -> bytes:
+    """Code a network's symbols, tensors in their order, into the bytes of a file."""
+    tensors = [q.symbols for q in symbols.values()]
+    if all(q.step == 0 for q in symbols.values()):
+        payload = b"".join(t.astype("<u2").tobytes() for t in tensors)
+        return _pack(header, BINARY16, 16, (), payload)
+    largest = max(int(np.abs(t).max(initial=0)) for t in tensors)
+    bits = entropy.bits_of(largest)
+    if bits > entropy.MAX_BITS:
+        raise ValueError(f"a symbol of magnitude {largest} takes {bits} bits, a file holds {entropy.MAX_BITS}")
+    models = [entropy.fit_model(t, entropy.limit_of(bits)) for t in tensors]
+    payload = entropy.encode(tensors, models, entropy.limit_of(bits))
+    table = tuple(TensorCode(q.step, model) for q, model in zip(symbols.values(), models, strict=True))
+    return _pack(header, PARAMETRIC, bits, table, payload)
+
+
+def side_bytes(header: Header, shapes: Shapes, half: bool) -> int:
+    """The bytes of everything but the payload. half: parameters as 16-bit floats, which need no tensor table."""
+    table = () if half else tuple(TensorCode(1.0, entropy.Model(32, 0)) for _ in shapes)
+    return len(_pack(header, BINARY16 if half else PARAMETRIC, 8, table, b""))
+
+
+def _pack(header: Header, coding: int, bits: int, table: tuple[TensorCode, ...], payload: bytes) -> bytes:
+    return pack(
+        Container(header.modality, header.dims, header.meta, header.parts, header.network, coding, bits, table, payload)
+    )
+
+
+def check(container: Container, shapes: Shapes) -> None:
+    """Raise ContainerError unless the payload can hold tensors of these shapes; allocates nothing."""
+    parameters, payload = sum(math.prod(s) for s in shapes.values()), len(container.payload)
+    # Even weights that are all zero are never coded into less than this.
+    if parameters > min(MAX_PARAMETERS, 4096 + 256 * payload):
+        raise ContainerError(f"damaged file: {parameters} parameters in a payload of {payload} bytes")
+    if container.coding == BINARY16 and payload != 2 * parameters:
+        raise ContainerError(f"damaged file: {payload} bytes for {parameters} 16-bit parameters")
+    if container.coding == PARAMETRIC and len(container.tensors) != len(shapes):
+        raise ContainerError(f"damaged file: {len(container.tensors)} tensors, the network has {len(shapes)}")
+
+
+def read(container: Container, shapes: Shapes) -> Symbols:
+    """Decode the symbols of tensors of these shapes. Raises ContainerError."""
+    check(container, shapes)
+    counts = [math.prod(shape) for shape in shapes.values()]
+    if container.coding == BINARY16:
+        flat = np.frombuffer(container.payload, "<u2").astype(np.int32)
+        if not np.isfinite(flat.astype(np.uint16).view(np.float16)).all():
+            raise ContainerError("damaged file: a parameter is not a finite number")
+        tensors, steps = np.split(flat, np.cumsum(counts)[:-1]), [0.0] * len(counts)
+    else:
+        models = [t.model for t in container.tensors]
+        tensors = entropy.decode(container.payload, counts, models, entropy.limit_of(container.bits))
+        steps = [t.step for t in container.tensors]
+    named = zip(shapes.items(), tensors, steps, strict=True)
+    return {name: Quantized(tensor.reshape(shape), step) for (name, shape), tensor, step in named}
