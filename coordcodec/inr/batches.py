@@ -103,8 +103,8 @@ class GridBatches:
             shape = [len(samples)] + [1] * dims
             shape[k + 1] = self.sides[k]
             index = index + (samples * stride).view(shape)
-            features.append(self.axes[k][samples.view(-1)].view(1, *samples.shape, -1))
-        return Batch(features[::-1], self.values[index.view(-1)][None])
+            features.append(self.axes[k].index_select(0, samples.view(-1)).view(1, *samples.shape, -1))
+        return Batch(features[::-1], self.values.index_select(0, index.view(-1))[None])
 
 
 class PointBatches:

@@ -21,6 +21,7 @@ import torch
 from torch import Tensor
 
 from coordcodec.inr.batches import Batch, Batches, split, stack
+from coordcodec.inr.kernels import kernels_for
 from coordcodec.inr.siren import Params
 from coordcodec.inr.spec import SirenSpec
 
@@ -59,6 +60,7 @@ class Objective:
     ) -> None:
         self.spec, self.batches, self.l1, self.dtype, self.device = spec, batches, l1, dtype, device
         self.spaces: dict[tuple[int, ...], _Workspace] = {}
+        self.kernels = kernels_for(device)
         self.pool: ThreadPoolExecutor | None = None
         self.workers, self.outer_threads = 1, 1
         self.error = torch.zeros((), device=device)
@@ -128,8 +130,7 @@ class Objective:
         for layer in range(1, last):
             slope, hidden = space.slopes[layer], space.hidden[layer]
             torch.baddbmm(biases[layer], space.hidden[layer - 1], weights[layer].mT, out=slope)
-            torch.sin(slope, out=hidden)
-            torch.cos(slope, out=slope)
+            self.kernels.waves(slope, hidden)
         torch.baddbmm(biases[last], space.hidden[last - 1], weights[last].mT, out=space.out)
 
         error = space.out.to(torch.float32) - batch.targets
@@ -140,13 +141,11 @@ class Objective:
         grads = {f"weight{last}": torch.bmm(back.mT, space.hidden[last - 1]), f"bias{last}": back.sum(1)}
         torch.bmm(back, weights[last], out=delta)
         for layer in range(last - 1, 0, -1):
-            delta.mul_(space.slopes[layer])
+            grads[f"bias{layer}"] = self.kernels.chain(delta, space.slopes[layer])
             grads[f"weight{layer}"] = torch.bmm(delta.mT, space.hidden[layer - 1])
-            grads[f"bias{layer}"] = delta.sum(1)
             torch.bmm(delta, weights[layer], out=spare)
             delta, spare = spare, delta
-        delta.mul_(space.slopes[0])
-        grads["weight0"], grads["bias0"] = _first_gradient(delta, batch.features)
+        grads["weight0"], grads["bias0"] = self._first_gradient(delta, space.slopes[0], batch.features)
         return loss, grads
 
     def _space(self, parts: int, points: int) -> _Workspace:
@@ -157,40 +156,45 @@ class Objective:
 
     def _first_layer(self, params: Mapping[str, Tensor], features: list[Tensor], space: _Workspace) -> None:
         """Fill space.hidden[0] and space.slopes[0] with sine and cosine of the first layer's sums over axes."""
-        parts, dims, width = len(features[0]), len(features), self.spec.width
-        sides = [f.shape[2] for f in features]
+        width = self.spec.width
         weights = params["weight0"].split([f.shape[-1] for f in features], dim=2)
         phase = torch.baddbmm(params["bias0"][:, None, :], features[0].flatten(1, 2), weights[0].mT)
-        sine, cosine = self._waves(phase, features[0], 0, dims)
-        for k in range(1, dims):
-            s, c = self._waves(torch.bmm(features[k].flatten(1, 2), weights[k].mT), features[k], k, dims)
-            if k < dims - 1:
-                sine, cosine = sine * c + cosine * s, cosine * c - sine * s
+        one = self._waves(phase, features[0])
+        if len(features) == 1:
+            space.hidden[0].copy_(one[0].view(space.hidden[0].shape))
+            space.slopes[0].copy_(one[1].view(space.slopes[0].shape))
+        for k in range(1, len(features)):
+            other = self._waves(torch.bmm(features[k].flatten(1, 2), weights[k].mT), features[k])
+            shape = (one[0].shape[0], one[0].shape[1], other[0].shape[1], width)
+            if k == len(features) - 1:
+                self.kernels.combine(one, other, space.hidden[0].view(shape), space.slopes[0].view(shape))
             else:
-                shape = (parts, -1, *sides, width)
-                torch.mul(sine, c, out=space.hidden[0].view(shape)).addcmul_(cosine, s)
-                torch.mul(cosine, c, out=space.slopes[0].view(shape)).addcmul_(sine, s, value=-1)
-                return
-        space.hidden[0].copy_(sine.reshape(space.hidden[0].shape))
-        space.slopes[0].copy_(cosine.reshape(space.slopes[0].shape))
+                both = torch.empty(2, *shape, device=self.device)
+                self.kernels.combine(one, other, both[0], both[1])
+                one = both[0].flatten(1, 2), both[1].flatten(1, 2)
 
-    def _waves(self, phase: Tensor, feature: Tensor, k: int, dims: int) -> tuple[Tensor, Tensor]:
-        """Sine and cosine of axis k's phases, shaped to be combined with those of the other axes."""
-        parts, blocks, samples = feature.shape[:3]
-        shape = (parts, blocks, *[1] * k, samples, *[1] * (dims - 1 - k), phase.shape[-1])
-        return torch.sin(phase).to(self.dtype).view(shape), torch.cos(phase).to(self.dtype).view(shape)
+    def _waves(self, phase: Tensor, feature: Tensor) -> tuple[Tensor, Tensor]:
+        """Sine and cosine of one axis' phases, each (parts * blocks, samples, width)."""
+        sine = torch.empty_like(phase)
+        self.kernels.waves(phase, sine)
+        shape = (-1, feature.shape[2], self.spec.width)
+        return sine.view(shape), phase.view(shape)
 
-
-def _first_gradient(delta: Tensor, features: list[Tensor]) -> tuple[Tensor, Tensor]:
-    """The first layer's gradients from those of its phases, (parts, n, width)."""
-    blocked = delta.view(*features[0].shape[:2], *(f.shape[2] for f in features), -1)
-    weights, bias = [], delta
-    for k, feature in enumerate(features):
-        others = [2 + j for j in range(len(features)) if j != k]
-        summed = (blocked.sum(others) if others else blocked).flatten(1, 2).to(torch.float32)
-        weights.append(torch.bmm(summed.mT, feature.flatten(1, 2)))
-        bias = summed
-    return torch.cat(weights, dim=2), bias.sum(1)
+    def _first_gradient(self, delta: Tensor, slope: Tensor, features: list[Tensor]) -> tuple[Tensor, Tensor]:
+        """The first layer's gradients from those of its activations, (parts, n, width)."""
+        parts, blocks = features[0].shape[:2]
+        sides = [f.shape[2] for f in features]
+        if len(features) == 1:
+            sums = [(delta * slope).to(torch.float32)]
+        else:
+            shape = (parts * blocks, -1, sides[-1], self.spec.width)
+            rest, last = self.kernels.collect(delta.view(shape), slope.view(shape))
+            rest = rest.view(parts * blocks, *sides[:-1], -1)
+            axes = range(len(sides) - 1)
+            sums = [rest.sum([1 + j for j in axes if j != k]) if len(axes) > 1 else rest for k in axes] + [last]
+        flat = [s.reshape(parts, blocks * side, -1) for s, side in zip(sums, sides, strict=True)]
+        weights = [torch.bmm(s.mT, f.flatten(1, 2)) for s, f in zip(flat, features, strict=True)]
+        return torch.cat(weights, dim=2), flat[0].sum(1)
 
 
 class _Loss(torch.autograd.Function):
