@@ -16,15 +16,17 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from coordcodec.data import Grid, Signal, sample
 from coordcodec.inr import batches, device, objective, siren
+from coordcodec.inr.encoding import encode
 from coordcodec.inr.optim import Soap
-from coordcodec.inr.siren import Params
 from coordcodec.inr.spec import SirenSpec
 from coordcodec.partition import Partition
 
@@ -59,20 +61,41 @@ def _ours(spec: SirenSpec, signal: Signal, place: torch.device, steps: int) -> t
     return run, str(dtype).removeprefix("torch.")
 
 
+class _PlainSiren(torch.nn.Module):
+    """A SIREN as the papers' code writes it: encoding, linear layers, sin(omega_0 x), one module each."""
+
+    def __init__(self, spec: SirenSpec) -> None:
+        super().__init__()
+        sizes = [spec.features, *[spec.width] * (spec.depth + 1)]
+        self.spec = spec
+        self.hidden = torch.nn.ModuleList(torch.nn.Linear(a, b) for a, b in pairwise(sizes))
+        self.last = torch.nn.Linear(spec.width, spec.channels)
+
+    def forward(self, coords: Tensor) -> Tensor:
+        """(n, d) coordinates -> (n, c) values."""
+        x = encode(coords, self.spec)
+        for layer in self.hidden:
+            x = torch.sin(30 * layer(x))
+        y: Tensor = self.last(x)
+        return y
+
+
 def _plain(spec: SirenSpec, signal: Signal, place: torch.device, steps: int) -> Callable[[], int]:
-    """The same for plain PyTorch: all points at every step, float32, autograd, torch.optim.Adam."""
+    """The same for plain PyTorch: all points at every step, float32, autograd, torch.optim.Adam, L1."""
     assert isinstance(signal.coords, Grid)
-    coords = torch.from_numpy(signal.coords.coords()).to(place)[None]
-    targets = torch.from_numpy(signal.values).to(place)[None]
-    params: Params = {name: t.to(place).requires_grad_() for name, t in siren.init(spec, 1, 0).items()}
-    optimizer = torch.optim.Adam(list(params.values()), lr=LR)
+    coords = torch.from_numpy(signal.coords.coords()).to(place)
+    targets = torch.from_numpy(signal.values).to(place)
+    network = _PlainSiren(spec).to(place)
+    optimizer = torch.optim.Adam(network.parameters(), lr=LR)
 
     def run() -> int:
         for _ in range(steps):
             optimizer.zero_grad()
-            (siren.apply(spec, params, coords) - targets).square().mean().backward()
+            loss = (network(coords) - targets).square().mean()
+            loss = loss + 1e-5 * sum(p.abs().sum() for p in network.parameters())
+            loss.backward()
             optimizer.step()
-        return steps * coords.shape[1]
+        return steps * len(coords)
 
     return run
 

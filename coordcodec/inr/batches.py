@@ -2,8 +2,8 @@
 
 On a grid the positional encoding is a small table per axis, and so is each axis' share of the first layer. A
 batch is therefore made of blocks: the product of a few random samples along each axis, spread over the whole
-part. Every sample is drawn once before any is drawn twice, and a block's 64 points are as good as independent,
-but the encoding is evaluated for 16 axis samples instead of 64 points.
+part. Every sample is drawn once before any is drawn twice, and a block's 256 points are as good as independent,
+but the encoding is evaluated for 32 axis samples instead of 256 points.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from coordcodec.inr.encoding import encode, encode_axis
 from coordcodec.inr.spec import SirenSpec
 from coordcodec.partition import Partition
 
-BLOCK = 64
+BLOCK = 256
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,8 @@ its share of the time but a multiple of it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from threading import get_ident
 from typing import Any
 
@@ -46,6 +46,10 @@ class _Workspace:
         self.out = empty(spec.channels)
 
 
+_Task = tuple[list[int], Params, Batch, int]
+"""Numbers of parts, their parameters in the precision of the products, their batch or a share, points of a batch."""
+
+
 class Objective:
     """The loss on minibatches of a signal, and its gradient.
 
@@ -62,6 +66,7 @@ class Objective:
         self.spaces: dict[tuple[int, ...], _Workspace] = {}
         self.kernels = kernels_for(device)
         self.pool: ThreadPoolExecutor | None = None
+        self.ahead: Future[list[Batch]] | None = None
         self.workers, self.outer_threads = 1, 1
         self.error = torch.zeros((), device=device)
         """The mean squared error of the last minibatch, averaged over the parts."""
@@ -82,19 +87,23 @@ class Objective:
 
     def gradient(self, params: Mapping[str, Tensor]) -> tuple[Tensor, Params]:
         """The loss on the next minibatch of every part, summed over parts, and its gradient by tensor."""
-        gradients = {name: torch.zeros_like(tensor) for name, tensor in params.items()}
-        total = torch.zeros((), device=self.device)
-        tasks = list(self._tasks(params))
-        run: Callable[..., Any] = self.pool.map if self.pool and len(tasks) > 1 else map
-        for (rows, *_), (loss, grads) in zip(tasks, run(self._work, tasks), strict=True):
-            total = total + loss
-            for name, grad in grads.items():
-                gradients[name][rows] += grad
+        drawn = self.ahead.result() if self.ahead else self._draw()
+        halved = {name: tensor.to(self.dtype) for name, tensor in params.items() if not name.endswith("0")}
+        tasks = list(self._tasks({**params, **halved}, drawn))
+        if self.pool:
+            others = [self.pool.submit(self._work, task) for task in tasks[1:]]
+            # The first thread without work draws the next minibatches while the caller takes its step.
+            self.ahead = self.pool.submit(self._draw)
+            results = [self._work(tasks[0]), *(other.result() for other in others)]
+        else:
+            results = [self._work(task) for task in tasks]
+        total = torch.stack([loss for loss, _ in results]).sum()
+        gradients = _gathered([task[0] for task in tasks], [grads for _, grads in results], params)
         self.error = total / len(self.batches)
         if self.l1:
-            for name, tensor in params.items():
-                gradients[name].add_(tensor.sign(), alpha=self.l1)
-                total = total + self.l1 * tensor.abs().sum()
+            tensors = [tensor.detach() for tensor in params.values()]
+            torch._foreach_add_(list(gradients.values()), torch._foreach_sign(tensors), alpha=self.l1)
+            total = total + self.l1 * torch.stack(torch._foreach_norm(tensors, 1)).sum()
         return total, gradients
 
     def __call__(self, params: Mapping[str, Tensor]) -> Tensor:
@@ -102,9 +111,11 @@ class Objective:
         apply: Callable[..., Tensor] = _Loss.apply
         return apply(self, tuple(params), *params.values())
 
-    def _tasks(self, params: Mapping[str, Tensor]) -> Any:
-        """What can be computed independently: (rows, their parameters, stacked batch, points of a whole batch)."""
-        drawn = [source.next() for source in self.batches]
+    def _draw(self) -> list[Batch]:
+        return [source.next() for source in self.batches]
+
+    def _tasks(self, params: Params, drawn: list[Batch]) -> Iterator[_Task]:
+        """What can be computed independently."""
         if self.device.type != "cpu":
             for start in range(0, len(drawn), PARTS_AT_ONCE):
                 for same, batch in stack(drawn[start : start + PARTS_AT_ONCE]):
@@ -113,20 +124,20 @@ class Objective:
             return
         # One part at a time stays in a CPU's cache.
         for i, batch in enumerate(drawn):
-            row, points = slice(i, i + 1), batch.targets.shape[1]
-            own = {name: tensor[row] for name, tensor in params.items()}
+            points = batch.targets.shape[1]
+            own = params if len(drawn) == 1 else {name: tensor[i : i + 1] for name, tensor in params.items()}
             for share in split(batch, min(self.workers, max(1, points // FEWEST_POINTS))):
-                yield row, own, share, points
+                yield [i], own, share, points
 
     @torch.no_grad()
-    def _work(self, task: tuple[Any, Params, Batch, int]) -> tuple[Tensor, Params]:
+    def _work(self, task: _Task) -> tuple[Tensor, Params]:
         """Loss and gradient of a share of a group's minibatches, as parts of the means over all their points."""
         _, params, batch, points = task
         spec, dtype, last = self.spec, self.dtype, self.spec.depth + 1
         space = self._space(*batch.targets.shape[:2])
         self._first_layer(params, batch.features, space)
-        weights = {layer: params[f"weight{layer}"].to(dtype) for layer in range(1, last + 1)}
-        biases = {layer: params[f"bias{layer}"].to(dtype)[:, None, :] for layer in range(1, last + 1)}
+        weights = {layer: params[f"weight{layer}"] for layer in range(1, last + 1)}
+        biases = {layer: params[f"bias{layer}"][:, None, :] for layer in range(1, last + 1)}
         for layer in range(1, last):
             slope, hidden = space.slopes[layer], space.hidden[layer]
             torch.baddbmm(biases[layer], space.hidden[layer - 1], weights[layer].mT, out=slope)
@@ -195,6 +206,21 @@ class Objective:
         flat = [s.reshape(parts, blocks * side, -1) for s, side in zip(sums, sides, strict=True)]
         weights = [torch.bmm(s.mT, f.flatten(1, 2)) for s, f in zip(flat, features, strict=True)]
         return torch.cat(weights, dim=2), flat[0].sum(1)
+
+
+def _gathered(rows: list[list[int]], results: list[Params], params: Mapping[str, Tensor]) -> Params:
+    """The sums of all results for the same parts, stacked in the order of the parts."""
+    summed: dict[int, Params] = {}
+    for parts, grads in zip(rows, results, strict=True):
+        if parts[0] in summed:
+            torch._foreach_add_(list(summed[parts[0]].values()), list(grads.values()))
+        else:
+            summed[parts[0]] = {name: grad.to(torch.float32) for name, grad in grads.items()}
+    whole = list(summed.values())
+    if len(whole) == 1:
+        return {name: whole[0][name] for name in params}
+    order = torch.tensor([part for parts in rows for part in dict.fromkeys(parts)]).unique_consecutive().argsort()
+    return {name: torch.cat([grads[name] for grads in whole])[order] for name in params}
 
 
 class _Loss(torch.autograd.Function):

@@ -61,26 +61,27 @@ class _Group:
 
     def update(self, gradient: Tensor, betas: tuple[float, float], scale: float) -> Tensor:
         left, right = self.sides
-        rotated = left.basis.mT @ gradient @ right.basis
         self.first.lerp_(gradient, 1 - betas[0])
+        # bmm, not @: for transposed stacks the latter makes copies.
+        rotated = torch.bmm(torch.bmm(left.basis.mT, gradient), right.basis)
+        momentum = torch.bmm(torch.bmm(left.basis.mT, self.first), right.basis)
         self.second.mul_(betas[1]).addcmul_(rotated, rotated, value=1 - betas[1])
-        momentum = left.basis.mT @ self.first @ right.basis
         update = momentum.div_(self.second.sqrt().add_(1e-12)).mul_(scale)
-        return left.basis @ update @ right.basis.mT
+        return torch.bmm(torch.bmm(left.basis, update), right.basis.mT)
 
     def observe(self, gradient: Tensor, beta: float) -> None:
-        self.sides[0].covariance.lerp_(gradient @ gradient.mT, 1 - beta)
-        self.sides[1].covariance.lerp_(gradient.mT @ gradient, 1 - beta)
+        self.sides[0].covariance.baddbmm_(gradient, gradient.mT, beta=beta, alpha=1 - beta)
+        self.sides[1].covariance.baddbmm_(gradient.mT, gradient, beta=beta, alpha=1 - beta)
 
     def refresh(self) -> None:
         """One step of orthogonal iteration per side, its columns sorted by their eigenvalues first."""
         for axis, side in ((1, self.sides[0]), (2, self.sides[1])):
-            values = (side.basis * (side.covariance @ side.basis)).sum(1)
+            values = (side.basis * torch.bmm(side.covariance, side.basis)).sum(1)
             order = values.argsort(dim=-1, descending=True)
             basis = side.basis.gather(2, order[:, None, :].expand_as(side.basis))
             index = order[:, :, None] if axis == 1 else order[:, None, :]
             self.second = self.second.gather(axis, index.expand_as(self.second))
-            side.basis = torch.linalg.qr(side.covariance @ basis)[0]
+            side.basis = torch.linalg.qr(torch.bmm(side.covariance, basis))[0]
 
 
 class Soap:
