@@ -9,7 +9,7 @@ from typing import Any
 from coordcodec.errors import RecipeError, UnknownName
 
 EFFORTS = range(1, 10)
-_STEPS = (700, 1500, 2800, 4500, 7000, 11000, 18000, 30000, 60000)
+_STEPS = (600, 1250, 2400, 3900, 5700, 9000, 15000, 25000, 50000)
 _REFERENCE_PARAMETERS = 17000
 """The size of network (width 64) at which `_STEPS` holds; steps go with one over its square root."""
 
@@ -63,8 +63,8 @@ class Recipe:
     effort: int = 5
     steps: int | None = None
     optimizer: str = "soap"
-    lr: float = 4e-2
-    batch: int = 8192
+    lr: float = 5e-2
+    batch: int = 12288
     l1: float = 3.3e-7
     precision: str = "auto"
     seed: int = 0

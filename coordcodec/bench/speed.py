@@ -29,6 +29,7 @@ from coordcodec.inr.encoding import encode
 from coordcodec.inr.optim import Soap
 from coordcodec.inr.spec import SirenSpec
 from coordcodec.partition import Partition
+from coordcodec.recipe import Recipe
 
 SHAPE = (512, 768)
 LR = 1e-4
@@ -45,7 +46,7 @@ def _signal() -> Signal:
 def _ours(spec: SirenSpec, signal: Signal, place: torch.device, steps: int) -> tuple[Callable[[], int], str]:
     """A function that takes `steps` of our steps and returns how many points they saw."""
     dtype = device.choose_precision("auto", place, spec.width)
-    source = batches.batches_of(signal, Partition((1, 1)), spec, 8192, 0, place)
+    source = batches.batches_of(signal, Partition((1, 1)), spec, Recipe().batch, 0, place)
     loss = objective.Objective(spec, source, 3.3e-7, dtype, place)
     params = {name: tensor.to(place) for name, tensor in siren.init(spec, 1, 0).items()}
     optimizer = Soap(list(params.values()))

@@ -42,7 +42,7 @@ class _Guard:
 
     def diverged(self, loss: float, params: Params) -> bool:
         """Take note of a loss; True when it is not finite or far above the best."""
-        if not math.isfinite(loss) or loss > 4 * self.best + 1e-4:
+        if not math.isfinite(loss) or loss > 1.5 * self.best + 1e-5:
             return True
         if loss < self.best:
             self.best = loss
