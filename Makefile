@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: demo test test-all lint bench-speed bench-kodak clean
+.PHONY: demo test lint bench-speed bench-kodak docs picture clean
 
 $(READY): pyproject.toml constraints.txt
 	test -d .venv || $(PYTHON) -m venv .venv
@@ -32,10 +32,18 @@ lint: $(READY)
 bench-speed: $(READY)
 	$(BIN)/python -m coordcodec.bench.speed
 
-# The Kodak table of docs/benchmarks.md; KODAK is a folder with the 24 pictures.
+# The Kodak figures of docs/benchmarks.md; KODAK is a folder with the 24 pictures. About half an hour on two cores.
 KODAK ?= kodak
 bench-kodak: $(READY)
-	$(BIN)/python -m coordcodec.bench.rate_distortion $(KODAK) --rates 0.3 --effort 5 -o docs/results/kodak.jsonl
+	$(BIN)/python -m coordcodec.bench.rate_distortion $(KODAK) --rates 0.3 -o docs/results/kodak.jsonl
+	$(BIN)/python -m coordcodec.bench.rate_distortion $(KODAK) --only kodim15.png --rates 0.17 -o docs/results/kodak.jsonl
+
+# Tables in README.md and docs/benchmarks.md from docs/results, and the picture at the head of the README.
+docs: $(READY)
+	$(BIN)/python -m coordcodec.bench.documents
+
+picture: demo
+	$(BIN)/python -m coordcodec.bench.figure examples/kodim15.png demo/kodim15.ccdc -o docs/kodim15.png
 
 clean:
 	rm -rf .venv demo dist build

@@ -16,6 +16,7 @@ from coordcodec.errors import RecipeError
 from coordcodec.hookspecs import Modality
 from coordcodec.inr.spec import SirenSpec
 from coordcodec.recipe import Recipe
+from coordcodec.stream.container import MAX_PARAMETERS
 
 LOWEST_BITS, HIGHEST_BITS = 2.0, 12.0
 _AIM, _TOLERANCE = 0.988, 0.006
@@ -91,8 +92,12 @@ def choose_spec(signal: Signal, modality: Modality, recipe: Recipe, sizes: Sizes
 
     target = target_bytes(recipe, modality, signal)
     if target is None:
-        return spec(*_named_architecture(recipe)), None
+        named = spec(*_named_architecture(recipe))
+        if named.parameters * sizes.parts > MAX_PARAMETERS:
+            raise RecipeError(f"width {recipe.width} is too much for one file of {sizes.parts} networks; choose less")
+        return named, None
     candidates = [spec(d, w) for d, w in recipe.architectures] or [spec(recipe.depth, w) for w in range(1, 1025)]
+    candidates = [c for c in candidates if c.parameters * sizes.parts <= MAX_PARAMETERS]
     smallest = sizes.smallest(candidates[0], recipe)
     if target < smallest:
         asked = f"{target} bytes" if recipe.rate is None else f"{recipe.rate:g} {modality.rate_unit}"

@@ -70,6 +70,7 @@ def main() -> None:
     """Measure all files of a folder at all rates."""
     parser = argparse.ArgumentParser(description="Rate and quality of a folder's files, one JSON line each.")
     parser.add_argument("folder", type=Path, help="files of one modality")
+    parser.add_argument("--only", nargs="+", metavar="NAME", help="names of files to take; default: all")
     parser.add_argument("--modality", default="image", help="default: image")
     parser.add_argument("--rates", type=float, nargs="+", default=[0.3], help="in the modality's unit; default: 0.3")
     parser.add_argument("--preset", default="basic", help="default: basic")
@@ -79,6 +80,7 @@ def main() -> None:
     a = parser.parse_args()
     suffixes = installed().modalities.get(a.modality).suffixes
     files = sorted(path for path in a.folder.iterdir() if path.suffix.lower() in suffixes)
+    files = [path for path in files if not a.only or path.name in a.only]
     if not files:
         sys.exit(f"error: no file of modality {a.modality} in {a.folder}; expected one of {' '.join(suffixes)}")
     key = ("file", "target_rate", "preset", "effort")

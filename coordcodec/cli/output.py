@@ -49,11 +49,11 @@ def write_output(output: str, data: bytes, force: bool) -> None:
 
 
 def report(a: argparse.Namespace, facts: dict[str, Any], line: str) -> None:
-    """Print one line for people or one JSON object for scripts."""
+    """Print one line for people or one JSON object for scripts, on standard error if the file went to output."""
     if a.json:
         print_json(facts)
     elif not a.quiet:
-        print(line, file=sys.stderr if getattr(a, "output", None) == STDIO else sys.stdout)
+        print(line, file=sys.stderr if facts.get("output") == STDIO else sys.stdout)
 
 
 def print_json(facts: dict[str, Any]) -> None:

@@ -5,15 +5,13 @@ machine this saves the page faults of fresh activations at every step, which on 
 products, and it exploits sin(a + b) = sin a cos b + cos a sin b: the sines of the first layer are taken of each
 axis' table, never of the points.
 
-On a CPU a few threads share each minibatch and meet once per step. PyTorch's own threads would meet at each of
-some eighty small operations, waiting for one another in busy loops; a neighbour on the machine then costs not
-its share of the time but a multiple of it.
+On a CPU a few threads share each minibatch and meet once per step (see `workers`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from threading import get_ident
 from typing import Any
 
@@ -24,9 +22,8 @@ from coordcodec.inr.batches import Batch, Batches, split, stack
 from coordcodec.inr.kernels import kernels_for
 from coordcodec.inr.siren import Params
 from coordcodec.inr.spec import SirenSpec
+from coordcodec.inr.workers import Workers
 
-MOST_WORKERS = 4
-"""Python's share of the work is serial: more threads than this would queue for it."""
 FEWEST_POINTS = 512
 """Points per worker that make it worth having another."""
 PARTS_AT_ONCE = 64
@@ -65,38 +62,27 @@ class Objective:
         self.spec, self.batches, self.l1, self.dtype, self.device = spec, batches, l1, dtype, device
         self.spaces: dict[tuple[int, ...], _Workspace] = {}
         self.kernels = kernels_for(device)
-        self.pool: ThreadPoolExecutor | None = None
+        self.workers = Workers(device)
         self.ahead: Future[list[Batch]] | None = None
-        self.workers, self.outer_threads = 1, 1
         self.error = torch.zeros((), device=device)
         """The mean squared error of the last minibatch, averaged over the parts."""
 
     def __enter__(self) -> Objective:
-        if self.device.type == "cpu":
-            self.outer_threads = torch.get_num_threads()
-            self.workers = min(self.outer_threads, MOST_WORKERS)
-            torch.set_num_threads(max(1, self.outer_threads // self.workers))
-            self.pool = ThreadPoolExecutor(self.workers)
+        self.workers.__enter__()
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self.pool:
-            self.pool.shutdown()
-            self.pool, self.workers = None, 1
-            torch.set_num_threads(self.outer_threads)
+        self.workers.__exit__()
 
     def gradient(self, params: Mapping[str, Tensor]) -> tuple[Tensor, Params]:
         """The loss on the next minibatch of every part, summed over parts, and its gradient by tensor."""
         drawn = self.ahead.result() if self.ahead else self._draw()
         halved = {name: tensor.to(self.dtype) for name, tensor in params.items() if not name.endswith("0")}
         tasks = list(self._tasks({**params, **halved}, drawn))
-        if self.pool:
-            others = [self.pool.submit(self._work, task) for task in tasks[1:]]
-            # The first thread without work draws the next minibatches while the caller takes its step.
-            self.ahead = self.pool.submit(self._draw)
-            results = [self._work(tasks[0]), *(other.result() for other in others)]
-        else:
-            results = [self._work(task) for task in tasks]
+        finish = self.workers.start(self._work, tasks)
+        # The first thread without work draws the next minibatches while the caller takes its step.
+        self.ahead = self.workers.later(self._draw)
+        results = finish()
         total = torch.stack([loss for loss, _ in results]).sum()
         gradients = _gathered([task[0] for task in tasks], [grads for _, grads in results], params)
         self.error = total / len(self.batches)
@@ -126,7 +112,7 @@ class Objective:
         for i, batch in enumerate(drawn):
             points = batch.targets.shape[1]
             own = params if len(drawn) == 1 else {name: tensor[i : i + 1] for name, tensor in params.items()}
-            for share in split(batch, min(self.workers, max(1, points // FEWEST_POINTS))):
+            for share in split(batch, min(self.workers.count, max(1, points // FEWEST_POINTS))):
                 yield [i], own, share, points
 
     @torch.no_grad()

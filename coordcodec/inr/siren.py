@@ -13,10 +13,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from coordcodec.data import Field, Floats
+from coordcodec.data import SLICE, Field, Floats
 from coordcodec.inr.encoding import encode
+from coordcodec.inr.kernels import Kernels, kernels_for
 from coordcodec.inr.spec import SirenSpec
+from coordcodec.inr.workers import Workers
 from coordcodec.partition import Partition
+
+CPU_SLICE = 4096
+"""Points that a thread evaluates at a time: at width 64 a megabyte of activations, which stays in its cache."""
 
 Params = dict[str, Tensor]
 """Tensors by name, each (parts, ...): the networks of all parts, stacked."""
@@ -55,31 +60,48 @@ def apply(spec: SirenSpec, params: Mapping[str, Tensor], coords: Tensor) -> Tens
     return hidden
 
 
-def as_field(
-    spec: SirenSpec, arrays: Mapping[str, Floats], partition: Partition, device: torch.device, size: int = 1 << 16
-) -> Field:
+def as_field(spec: SirenSpec, arrays: Mapping[str, Floats], partition: Partition, device: torch.device) -> Field:
     """The decoded function of dequantized parameters, each (parts, ...) float32.
 
-    The field takes any (n, d) coordinates and returns (n, c) float32, `size` points at a time.
+    The field takes any (n, d) coordinates and returns (n, c) float32. Its memory does not grow with n beyond
+    the result: points are evaluated a slice at a time, on a CPU slices that fit its cache.
     """
     params = {name: torch.tensor(array, device=device) for name, array in arrays.items()}
+    kernels = kernels_for(device)
+    size = CPU_SLICE if device.type == "cpu" else SLICE
 
     def evaluate(number: int, coords: Floats) -> Floats:
         own = {name: tensor[number : number + 1] for name, tensor in params.items()}
-        return apply(spec, own, torch.from_numpy(coords).to(device)[None])[0].cpu().numpy()
+        with torch.inference_mode():
+            return _evaluate(spec, own, torch.from_numpy(coords).to(device)[None], kernels)[0].cpu().numpy()
 
     def field(coords: Floats) -> Floats:
         coords = np.ascontiguousarray(coords, dtype=np.float32)
         if coords.ndim != 2 or coords.shape[1] != spec.dims:
             raise ValueError(f"coords must be (n, {spec.dims}), got shape {coords.shape}")
         values = np.empty((len(coords), spec.channels), np.float32)
-        with torch.inference_mode():
-            for start in range(0, len(coords), size):
-                number, local = partition.locate(coords[start : start + size])
-                out = values[start : start + size]
-                for part in np.unique(number):
-                    mine = slice(None) if len(partition) == 1 else number == part
-                    out[mine] = evaluate(int(part), np.ascontiguousarray(local[mine]))
+
+        def fill(start: int) -> None:
+            number, local = partition.locate(coords[start : start + size])
+            out = values[start : start + size]
+            for part in np.unique(number):
+                mine = slice(None) if len(partition) == 1 else number == part
+                out[mine] = evaluate(int(part), np.ascontiguousarray(local[mine]))
+
+        with Workers(device) as workers:
+            workers.start(fill, range(0, len(coords), size))()
         return values
 
     return field
+
+
+def _evaluate(spec: SirenSpec, params: Params, coords: Tensor, kernels: Kernels) -> Tensor:
+    """What `apply` does, without a gradient and with the fastest sines of the device."""
+    hidden = encode(coords, spec, kernels.waves)
+    for layer in range(spec.depth + 2):
+        phase = torch.baddbmm(params[f"bias{layer}"][:, None, :], hidden, params[f"weight{layer}"].mT)
+        if layer > spec.depth:
+            return phase
+        hidden = torch.empty_like(phase)
+        kernels.waves(phase, hidden)
+    raise AssertionError("the last layer returns")

@@ -67,7 +67,7 @@ def frequencies(model: Model, limit: int) -> NDArray[np.int64]:
         log_ratio = context.subtract(context.ln(Decimal(k)), log_scale)
         power = context.exp(context.multiply(exponent, log_ratio))
         # Beyond 60 nats a symbol's share of 2^24 rounds to nothing; this also keeps exp() in range.
-        weights.append(context.exp(-power) if power < 60 else Decimal(0))
+        weights.append(context.exp(context.minus(power)) if power < 60 else Decimal(0))
     total = weights[0]
     for weight in weights[1:]:
         total = context.add(total, context.multiply(Decimal(2), weight))

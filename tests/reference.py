@@ -1,0 +1,161 @@
+"""A decoder written from docs/format.md alone: no module of ours, no coder library, plain integers and floats."""
+
+import itertools
+import math
+import struct
+import zlib
+from decimal import ROUND_HALF_EVEN, Context, Decimal
+
+M64 = 2**64 - 1
+
+
+def model_frequencies(s, t, m):
+    c = Context(prec=28, rounding=ROUND_HALF_EVEN)
+    log_scale = c.divide(c.multiply(Decimal(t - 32), c.ln(Decimal(2))), Decimal(8))
+    e = c.divide(Decimal(s), Decimal(32))
+    w = [Decimal(1)]
+    for k in range(1, m + 1):
+        x = c.exp(c.multiply(e, c.subtract(c.ln(Decimal(k)), log_scale)))
+        w.append(c.exp(c.minus(x)) if x < 60 else Decimal(0))
+    total = w[0]
+    for k in range(1, m + 1):
+        total = c.add(total, c.multiply(Decimal(2), w[k]))
+    f = [1 + math.floor(c.divide(c.multiply(Decimal(2**24 - (2 * m + 1)), w[k]), total)) for k in range(1, m + 1)]
+    return [*reversed(f), 2**24 - 2 * sum(f), *f]
+
+
+def decode_payload(payload, counts, tables, m):
+    data = payload + bytes(-len(payload) % 4)
+    words = list(struct.unpack(f">{len(data) // 4}I", data))
+    position = 0
+
+    def next_word():
+        nonlocal position
+        position += 1
+        return words[position - 1] if position <= len(words) else 0
+
+    lower, range_ = 0, M64
+    point = next_word() << 32 | next_word()
+    tensors = []
+    for count, table in zip(counts, tables, strict=True):
+        symbols = []
+        for _ in range(count):
+            scale = range_ >> 24
+            u = ((point - lower) & M64) // scale
+            assert u < 2**24, "damaged"
+            below, q = 0, -m
+            while u >= below + table[q + m]:
+                below += table[q + m]
+                q += 1
+            lower = (lower + scale * below) & M64
+            range_ = scale * table[q + m]
+            if range_ < 2**32:
+                lower, range_ = lower << 32 & M64, range_ << 32
+                point = (point << 32 & M64) | next_word()
+            symbols.append(q)
+        tensors.append(symbols)
+    return tensors
+
+
+class Reader:
+    def __init__(self, data):
+        self.data, self.at = data, 0
+
+    def take(self, n):
+        assert self.at + n <= len(self.data)
+        self.at += n
+        return self.data[self.at - n : self.at]
+
+    def byte(self):
+        return self.take(1)[0]
+
+    def varint(self):
+        value = shift = 0
+        while True:
+            byte = self.byte()
+            value |= (byte & 127) << shift
+            shift += 7
+            if byte < 128:
+                return value
+
+
+def read_value(r):
+    kind = r.byte()
+    if kind == 2:
+        u = r.varint()
+        return u // 2 if u % 2 == 0 else -(u + 1) // 2
+    if kind == 3:
+        return struct.unpack("<f", r.take(4))[0]
+    if kind == 4:
+        return struct.unpack("<d", r.take(8))[0]
+    if kind == 5:
+        return r.take(r.varint()).decode()
+    if kind == 6:
+        return [read_value(r) for _ in range(r.varint())]
+    return {0: False, 1: True}[kind]
+
+
+def parse(data):
+    """A file as a dict of its fields, with the tensors' weights per part as lists of floats."""
+    assert data[:4] == b"CCDC"
+    assert data[4] == 1
+    assert zlib.crc32(data[:-4]) == int.from_bytes(data[-4:], "little")
+    r = Reader(data[:-4])
+    r.take(5)
+    flags = r.byte()
+    f = {"modality": r.take(r.byte()).decode("ascii"), "dims": r.byte()}
+    f["shape"] = [r.varint() for _ in range(f["dims"])] if flags & 1 else []
+    f["channels"] = r.byte()
+    f["parts"] = [r.varint() for _ in range(f["dims"])] if flags & 2 else [1] * f["dims"]
+    f["meta"] = {}
+    if flags & 4:
+        inner = Reader(r.take(r.varint()))
+        while inner.at < len(inner.data):
+            key = inner.take(inner.varint()).decode()
+            f["meta"][key] = read_value(inner)
+    assert r.byte() == 1
+    f["width"], f["depth"], f["frequencies"], f["sigma"] = struct.unpack(">HBBH", r.take(r.byte()))
+    inputs = f["dims"] * (1 + 2 * f["frequencies"])
+    sizes = [inputs, *[f["width"]] * (f["depth"] + 1), f["channels"]]
+    boxes = math.prod(f["parts"])
+    f["shapes"] = [s for a, b in itertools.pairwise(sizes) for s in ((boxes, b, a), (boxes, b))]
+    counts = [math.prod(s) for s in f["shapes"]]
+    f["coding"] = r.byte()
+    if f["coding"] == 0:
+        payload = r.take(len(r.data) - r.at)
+        flat = struct.unpack(f"<{sum(counts)}e", payload)
+        starts = [sum(counts[:i]) for i in range(len(counts))]
+        f["weights"] = [list(flat[a : a + n]) for a, n in zip(starts, counts, strict=True)]
+        return f
+    m = 2 ** (r.byte() - 1) - 1
+    table = []
+    for _ in range(r.byte()):
+        step = struct.unpack(">f", r.take(2) + bytes(2))[0]
+        table.append((step, r.byte(), r.byte()))
+    payload = r.take(len(r.data) - r.at)
+    tables = [model_frequencies(s, t, m) for _, s, t in table]
+    symbols = decode_payload(payload, counts, tables, m)
+    f["weights"] = [[q * step for q in qs] for qs, (step, _, _) in zip(symbols, table, strict=True)]
+    return f
+
+
+def evaluate(f, p):
+    """The values at one coordinate p, by the formulas of the page."""
+    box, local = 0, []
+    for x, count in zip(p, f["parts"], strict=True):
+        position = (x + 1) * count / 2
+        i = min(math.floor(position), count - 1)
+        box = box * count + i
+        local.append(2 * (position - i) - 1 if count > 1 else x)
+    h = []
+    for x in local:
+        phases = [(f["sigma"] / 1000) ** k * math.pi * x for k in range(f["frequencies"])]
+        h += [x, *map(math.sin, phases), *map(math.cos, phases)]
+    layers = len(f["shapes"]) // 2
+    for layer in range(layers):
+        _, outputs, inputs = f["shapes"][2 * layer]
+        w = f["weights"][2 * layer][box * outputs * inputs :]
+        b = f["weights"][2 * layer + 1][box * outputs :]
+        z = [sum(w[o * inputs + i] * h[i] for i in range(inputs)) + b[o] for o in range(outputs)]
+        h = z if layer == layers - 1 else [math.sin(v) for v in z]
+    return h

@@ -1,0 +1,339 @@
+"""The straight line end to end: real signals to bytes and back, at the size that was asked for."""
+
+import io
+import warnings
+
+import numpy as np
+import pytest
+
+import coordcodec
+from coordcodec import codec, partition, sizing
+from coordcodec.data import Grid, Signal
+from coordcodec.errors import ContainerError, FileError, RecipeError, SignalError, UnknownName
+from coordcodec.plugins import installed
+
+
+def quick(source, **choices):
+    return coordcodec.compress(source, modality="image", effort=1, device="cpu", **choices)
+
+
+def test_a_photograph_there_and_back(photograph, compressed):
+    opened = coordcodec.open(compressed)
+    decoded = opened.render()
+    assert decoded.shape == photograph.shape
+    assert decoded.dtype == np.uint8
+    error = ((decoded.astype(float) - photograph) ** 2).mean()
+    assert 10 * np.log10(255**2 / error) > 24
+    image = installed().modalities.get("image")
+    assert opened.score(image.read(photograph))["psnr_db"] == pytest.approx(10 * np.log10(255**2 / error), abs=1e-6)
+
+
+@pytest.mark.parametrize("target", [{"num_bytes": 700}, {"num_bytes": 2000}, {"rate": 1.5}, {"rate": 4.0}])
+def test_a_target_is_met_from_below(photograph, target):
+    opened = coordcodec.open(quick(photograph, steps=120, **target))
+    pixels = photograph.shape[0] * photograph.shape[1]
+    most = target.get("num_bytes") or target["rate"] * pixels / 8
+    assert 0.92 * most <= len(opened.data) <= most
+    assert opened.rate == 8 * len(opened.data) / pixels
+
+
+@pytest.mark.parametrize("bits", [3, 6, 12])
+def test_a_target_is_met_whatever_the_nominal_width(photograph, bits):
+    size = len(quick(photograph, steps=60, num_bytes=1500, bits=bits, quantizer="uniform"))
+    assert 0.92 * 1500 <= size <= 1500
+
+
+def test_the_side_information_of_a_photograph_is_small(photograph, compressed):
+    sections = coordcodec.open(compressed).info["sections"]
+    assert sections["header"] + sections["tensors"] + sections["checksum"] <= 90
+    assert sum(sections.values()) == len(compressed)
+
+
+def test_a_width_is_kept_and_seeds_matter(photograph):
+    a, b, c = (quick(photograph, width=6, steps=60, seed=seed) for seed in (1, 1, 2))
+    assert coordcodec.open(a).info["network"]["width"] == 6
+    assert a == b
+    assert a != c
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 1, 3), (1, 7, 3), (5, 1, 2), (2, 2, 4), (31, 17, 3)])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_every_shape_and_depth_comes_back(shape, dtype):
+    peak = np.iinfo(dtype).max
+    pixels = (np.linspace(0, 1, int(np.prod(shape))).reshape(shape) * peak).astype(dtype)
+    decoded = coordcodec.open(quick(pixels, num_bytes=500, steps=200)).render()
+    assert decoded.shape == shape
+    assert decoded.dtype == dtype
+    assert np.abs(decoded.astype(float) - pixels).mean() < 0.12 * peak
+
+
+def test_the_default_writes_the_smallest_file_where_it_must_and_says_so():
+    pixels = np.full((8, 8, 3), 99, np.uint8)
+    with pytest.warns(UserWarning, match="the default of 0.3 bpp is too little for this signal: writing at most"):
+        data = quick(pixels, steps=50)
+    assert len(data) < 110
+    with pytest.raises(
+        RecipeError, match=r"0.3 bpp is too little for this signal: its smallest possible file takes"
+    ) as e:
+        quick(pixels, rate=0.3)
+    words = str(e.value).split()
+    smallest, rate = int(words[-4]), float(words[-2].strip("("))
+    assert len(quick(pixels, num_bytes=smallest, steps=50)) <= smallest
+    assert len(quick(pixels, rate=rate, steps=50)) <= smallest
+    with pytest.raises(RecipeError, match="its smallest possible file takes"):
+        quick(pixels, num_bytes=smallest - 1)
+
+
+def test_more_bytes_than_a_signal_can_use_are_not_wasted_silently():
+    with pytest.warns(UserWarning, match="more than this signal can use"):
+        quick(np.zeros((1, 1), np.uint8), num_bytes=3000, steps=20)
+
+
+def test_constant_pictures_are_exact():
+    opened = coordcodec.open(quick(np.full((40, 30, 3), (0, 128, 255), np.uint8), num_bytes=300))
+    assert np.abs(opened.render().astype(int) - (0, 128, 255)).max() <= 1
+
+
+def test_coin_is_its_five_networks_in_half_precision(photograph):
+    opened = coordcodec.open(quick(photograph, preset="coin", width=28, steps=20))
+    info = opened.info
+    assert info["network"]["parameters"] == 7479
+    assert (info["coding"], info["network"]["num_frequencies"], info["network"]["depth"]) == ("binary16", 0, 9)
+    assert len(opened.data) == 2 * 7479 + info["sections"]["header"] + 4
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        data = quick(photograph, preset="coin", num_bytes=10_000, steps=20)
+    assert coordcodec.open(data).info["network"]["width"] == 30
+    assert "fixed sizes" in str(caught[0].message)
+    with pytest.raises(RecipeError, match=r"widths \[20, 30, 28, 40, 49\], got 21"):
+        quick(photograph, preset="coin", width=21)
+
+
+def test_a_field_needs_no_plugin(compressed, monkeypatch):
+    monkeypatch.setattr("coordcodec.compressed.installed", lambda: 1 / 0)
+    opened = coordcodec.open(compressed)
+    values = opened.field(np.array([[0, 0], [-1, 1], [0.25, -0.5]]))
+    assert values.shape == (3, 3)
+    assert values.dtype == np.float32
+
+
+def test_a_missing_plugin_is_told_and_info_still_works(compressed, monkeypatch):
+    from coordcodec.plugins import load
+
+    monkeypatch.setattr("coordcodec.compressed.installed", lambda: load([]))
+    opened = coordcodec.open(compressed)
+    assert opened.info["rate"] is None
+    assert opened.info["modality"] == "image"
+    with pytest.raises(UnknownName, match="unknown modality 'image'; choose from: none is installed"):
+        opened.render()
+
+
+def test_regions_and_scales_are_parts_of_one_picture(compressed):
+    opened = coordcodec.open(compressed)
+    height, width = opened.container.meta["shape"]
+    for scale in (1, 2, 0.5, 1.7):
+        whole = opened.render(scale=scale)
+        assert whole.shape[:2] == (round(height * scale), round(width * scale))
+        part = opened.render(scale=scale, region=(10, 20, 50, 60))
+        x0, y0 = round(10 * whole.shape[1] / width), round(20 * whole.shape[0] / height)
+        crop = whole[y0 : y0 + part.shape[0], x0 : x0 + part.shape[1]]
+        assert np.abs(part.astype(int) - crop).max() <= 1
+    assert opened.render(size=(30, 11)).shape == (11, 30, 3)
+
+
+def test_a_region_costs_as_much_as_the_region(compressed):
+    asked = []
+    coordcodec.open(compressed).to("cpu", lambda stage, done, total: asked.append(done)).render(region=(0, 0, 10, 8))
+    assert asked[-1] == 80
+
+
+def test_a_large_decode_comes_in_slices(compressed):
+    counts = [0]
+    opened = coordcodec.open(compressed).to("cpu", lambda stage, done, total: counts.append(done))
+    opened.render(scale=8)
+    assert counts[-1] == 72 * 96 * 64
+    assert max(np.diff(counts)) <= 1 << 16
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"scale": 0}, "scale must be"),
+        ({"scale": float("nan")}, "scale must be"),
+        ({"scale": 2, "size": (3, 3)}, "not both"),
+        ({"size": (0, 5)}, "at least 1x1"),
+        ({"scale": 1e6}, "megapixels"),
+        ({"region": (0, 0, 500, 10)}, "is not inside 0,0,96,72"),
+        ({"region": (5, 5, 5, 9)}, "x0 < x1"),
+        ({"region": (0.5, 0, 3, 3)}, "four whole numbers"),
+        ({"region": (0, 0, 3)}, "four whole numbers"),
+        ({"resolution": 3}, "no option resolution"),
+    ],
+)
+def test_bad_decode_options_are_told(compressed, options, says):
+    with pytest.raises(RecipeError) as caught:
+        coordcodec.open(compressed).render(**options)
+    assert says in str(caught.value)
+
+
+def test_the_same_file_on_other_threads_and_devices_is_the_same_picture(compressed, device):
+    import torch
+
+    whole = coordcodec.open(compressed).to(device).render().astype(int)
+    symbols = coordcodec.open(compressed).symbols
+    threads = torch.get_num_threads()
+    try:
+        torch.set_num_threads(1)
+        alone = coordcodec.open(compressed)
+        assert np.abs(alone.render().astype(int) - whole).max() <= 1
+        for name, q in alone.symbols.items():
+            assert np.array_equal(q.symbols, symbols[name].symbols)
+    finally:
+        torch.set_num_threads(threads)
+
+
+def test_any_device_compresses(photograph, device):
+    data = coordcodec.compress(photograph, modality="image", num_bytes=1200, steps=300, device=device)
+    assert coordcodec.open(data).score(installed().modalities.get("image").read(photograph))["psnr_db"] > 22
+
+
+def test_a_signal_in_parts_is_one_file(photograph, monkeypatch):
+    monkeypatch.setattr(partition.Partition.of, "__defaults__", (2000,))
+    data = quick(photograph, num_bytes=3000, steps=400)
+    opened = coordcodec.open(data)
+    assert opened.info["parts"] == [2, 2]
+    assert len(data) <= 3000
+    assert opened.score(installed().modalities.get("image").read(photograph))["psnr_db"] > 25
+
+
+@pytest.mark.parametrize("dims", [1, 3])
+def test_other_dimensions_and_scattered_points_work(dims):
+    class Points:
+        name, rate_unit = "points", "bytes"
+        defaults = coordcodec.Recipe(num_bytes=1500)
+
+        def rate(self, num_bytes, meta):
+            return float(num_bytes)
+
+    rng = np.random.default_rng(0)
+    grid = Grid((600,)) if dims == 1 else Grid((8, 9, 10))
+    for coords in (grid, rng.uniform(-1, 1, (700, dims)).astype(np.float32)):
+        at = coords.coords() if isinstance(coords, Grid) else coords
+        values = np.sin(at.sum(1, keepdims=True) * 3).astype(np.float32) * 0.8
+        signal = Signal(coords, values, "points", {"centre": [0.5, 2.25], "unit": "m"})
+        recipe = codec.make_recipe(Points(), effort=1, steps=400, device="cpu")
+        opened = coordcodec.open(codec.compress_signal(signal, Points(), recipe).data)
+        assert dict(opened.container.meta) == dict(signal.meta)
+        assert float(np.sqrt(((opened.field(at) - values) ** 2).mean())) < 0.1
+
+
+def test_paths_streams_and_arrays_are_the_same_source(photograph, tmp_path):
+    from PIL import Image
+
+    path = tmp_path / "a.png"
+    Image.fromarray(photograph).save(path)
+    sources = [path, str(path), io.BytesIO(path.read_bytes()), photograph]
+    files = [quick(source, width=4, steps=20) for source in sources]
+    assert len(set(files)) == 1
+    (tmp_path / "a.ccdc").write_bytes(files[0])
+    for source in (tmp_path / "a.ccdc", io.BytesIO(files[0]), bytearray(files[0])):
+        assert coordcodec.open(source).data == files[0]
+    coordcodec.decompress(files[0], tmp_path / "b.png")
+    with Image.open(tmp_path / "b.png") as image:
+        assert np.array_equal(np.asarray(image), coordcodec.open(files[0]).render())
+    with pytest.raises(FileError, match="exists"):
+        coordcodec.decompress(files[0], tmp_path / "b.png")
+
+
+def test_what_cannot_be_guessed_or_found_is_told(photograph, tmp_path):
+    with pytest.raises(RecipeError, match="name the modality"):
+        coordcodec.compress(photograph)
+    with pytest.raises(UnknownName, match="unknown modality 'smell'; choose from: image"):
+        coordcodec.compress(photograph, modality="smell")
+    with pytest.raises(UnknownName, match="unknown quantizer 'x'; choose from: adaround, half, qat, uniform"):
+        quick(photograph, quantizer="x")
+    with pytest.raises(FileError, match="cannot read"):
+        coordcodec.compress(tmp_path / "missing.png")
+    with pytest.raises(FileError, match="cannot read"):
+        coordcodec.open(tmp_path / "missing.ccdc")
+    with pytest.raises(RecipeError, match="no modality reads the suffix '.doc'"):
+        coordcodec.compress("a.doc")
+
+
+def test_another_picture_is_not_the_original(compressed, photograph):
+    other = installed().modalities.get("image").read(photograph[:50])
+    with pytest.raises(SignalError, match="not the original of this file"):
+        coordcodec.open(compressed).score(other)
+
+
+def forged(data, **changes):
+    """The file with some fields changed and a right checksum."""
+    import dataclasses
+    import zlib
+
+    from coordcodec.stream import container
+
+    parsed = dataclasses.replace(container.unpack(data), **changes)
+    packed = container.pack(parsed)
+    assert zlib.crc32(packed[:-4]) == int.from_bytes(packed[-4:], "little")
+    return packed
+
+
+def test_forged_files_are_refused_before_anything_large_is_made(compressed):
+    from coordcodec.stream import container
+
+    parsed = container.unpack(compressed)
+    giant = (1, b"\x04\x00\x10\x20\x05\x78")  # width 1024, depth 16, 32 frequencies
+    half = forged(compressed, coding=container.BINARY16, tensors=(), bits=16)
+    forgeries = {
+        "parameters in a payload": forged(compressed, network=giant),
+        "parameters in a payload of": forged(compressed, parts=(256, 256)),
+        "unknown kind of network 9": forged(compressed, network=(9, parsed.network[1])),
+        "specification takes 6 bytes": forged(compressed, network=(1, b"\x00")),
+        "16-bit parameters": half,
+        "1 tensors, the network has 10": forged(compressed, tensors=parsed.tensors[:1]),
+    }
+    for says, data in forgeries.items():
+        with pytest.raises(ContainerError, match=says):
+            coordcodec.open(data)
+    huge = forged(compressed, meta={"shape": [1 << 19, 1 << 20], "channels": 3})
+    with pytest.raises(RecipeError, match="megapixels"):
+        coordcodec.open(huge).render()
+    sound = forged(compressed, meta={"shape": [6912], "channels": 3}, dims=1, parts=(1,))
+    with pytest.raises(ContainerError):
+        coordcodec.open(sound).render()
+    deep = forged(compressed, meta={**parsed.meta, "depth": 13})
+    with pytest.raises(ContainerError, match="depth of 13"):
+        coordcodec.open(deep).render()
+
+
+def test_damaged_payloads_with_a_right_checksum_are_refused_or_decode(compressed):
+    from coordcodec.stream import container
+
+    payload = container.unpack(compressed).payload
+    rng = np.random.default_rng(0)
+    for _ in range(40):
+        changed = bytearray(payload)
+        changed[rng.integers(len(changed))] ^= int(rng.integers(1, 256))
+        damaged = bytes(changed[: rng.integers(1, len(changed) + 1)])
+        try:
+            opened = coordcodec.open(forged(compressed, payload=damaged))
+            assert np.isfinite(opened.field(np.zeros((1, 2)))).all()
+        except ContainerError:
+            pass
+
+
+def test_sizes_of_files_are_found_even_when_a_quantizer_is_wasteful():
+    def file_of(bits):
+        return {"x": round(100 * bits) + 57}
+
+    symbols, bits = sizing.fitted_symbols(
+        quantize=file_of,
+        estimate=lambda bits: round(100 * bits) + 20,
+        size=lambda symbols: symbols["x"],
+        bits=8.0,
+        target=700,
+        parameters=800,
+    )
+    assert 0.9 * 700 < symbols["x"] <= 700
+    assert bits < 7

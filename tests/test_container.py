@@ -1,0 +1,129 @@
+"""The container: what is packed unpacks, and nothing hostile gets through."""
+
+import contextlib
+import struct
+import zlib
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from coordcodec.data import round_step
+from coordcodec.errors import ContainerError
+from coordcodec.stream.container import BINARY16, PARAMETRIC, Container, TensorCode, pack, unpack
+from coordcodec.stream.entropy import Model
+
+PLAIN = (
+    st.booleans()
+    | st.integers(-(2**63) + 1, 2**63 - 1)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(max_size=20)
+)
+META = st.dictionaries(
+    st.text(min_size=1, max_size=10).filter(lambda k: k not in ("shape", "channels")),
+    PLAIN | st.lists(PLAIN, max_size=4),
+    max_size=4,
+)
+
+
+@st.composite
+def containers(draw):
+    dims = draw(st.integers(1, 4))
+    shape = draw(st.just([]) | st.lists(st.integers(1, 1000), min_size=dims, max_size=dims))
+    coding = draw(st.sampled_from([BINARY16, PARAMETRIC]))
+    code = st.builds(
+        TensorCode, st.floats(1e-20, 1e20).map(round_step), st.builds(Model, st.integers(1, 255), st.integers(0, 255))
+    )
+    return Container(
+        modality=draw(st.from_regex(r"[a-z][a-z0-9_-]{0,31}", fullmatch=True)),
+        dims=dims,
+        meta={**draw(META), "shape": shape, "channels": draw(st.integers(1, 255))},
+        parts=tuple(draw(st.lists(st.integers(1, 8), min_size=dims, max_size=dims))),
+        network=(draw(st.integers(0, 255)), draw(st.binary(max_size=30))),
+        coding=coding,
+        bits=16 if coding == BINARY16 else draw(st.integers(2, 12)),
+        tensors=() if coding == BINARY16 else tuple(draw(st.lists(code, min_size=1, max_size=5))),
+        payload=draw(st.binary(max_size=50)),
+    )
+
+
+@settings(deadline=None)
+@given(containers())
+def test_what_is_packed_unpacks(container):
+    back = unpack(pack(container))
+    assert dict(back.meta) == dict(container.meta)
+    assert {**vars(back), "meta": 0} == {**vars(container), "meta": 0}
+
+
+@settings(deadline=None)
+@given(containers(), st.data())
+def test_any_changed_or_missing_byte_is_noticed(container, data):
+    whole = pack(container)
+    at = data.draw(st.integers(0, len(whole) - 1))
+    changed = bytearray(whole)
+    changed[at] ^= data.draw(st.integers(1, 255))
+    for damaged in (bytes(changed), whole[:at], whole[at + 1 :], whole + b"x"):
+        with pytest.raises(ContainerError):
+            unpack(damaged)
+
+
+@settings(max_examples=300, deadline=None)
+@given(containers(), st.data())
+def test_forged_files_with_a_right_checksum_parse_or_are_refused(container, data):
+    body = bytearray(pack(container)[:-4])
+    for _ in range(data.draw(st.integers(1, 4))):
+        at = data.draw(st.integers(5, len(body) - 1))
+        body[at] = data.draw(st.integers(0, 255))
+    cut = data.draw(st.integers(5, len(body)))
+    body = body[:cut]
+    with contextlib.suppress(ContainerError):
+        unpack(bytes(body) + struct.pack("<I", zlib.crc32(body)))
+
+
+def signed(body):
+    return body + struct.pack("<I", zlib.crc32(body))
+
+
+HEAD = b"CCDC\x01"
+
+
+@pytest.mark.parametrize(
+    ("data", "says"),
+    [
+        (b"", "not a coordcodec file"),
+        (b"CCDC", "not a coordcodec file"),
+        (b"\x89PNG\r\n\x1a\n0000", "not a coordcodec file: expected it to begin with b'CCDC', got b'\\x89PNG'"),
+        (b"CCDC\x02" + bytes(20), "newer coordcodec (format 2, this one reads up to 1); upgrade"),
+        (b"CCDC\x00" + bytes(20), "no format 0"),
+        (HEAD + bytes(20), "checksum"),
+        (signed(HEAD + b"\x80"), "unknown flags 0x80"),
+        (signed(HEAD + b"\x00\x01i"), "truncated"),
+        (signed(HEAD + b"\x00\x21" + b"i" * 40), "the modality is 33, expected 0 to 32"),
+        (signed(HEAD + b"\x00\x01i\x09\x03"), "dimensions is 9, expected 1 to 8"),
+        (signed(HEAD + b"\x01\x01i\x01" + b"\xff" * 12), "does not end"),
+        (signed(HEAD + b"\x01\x01i\x02" + (b"\xff\xff\xff\xff\x7f") * 2 + b"\x03"), "exceeds"),
+        (signed(HEAD + b"\x01\x01i\x01\x00\x03"), "grid's size is 0"),
+        (signed(HEAD + b"\x00\x01i\x01\x00"), "0 channels"),
+        (signed(HEAD + b"\x02\x01i\x02\x03\x80\x80\x04\x80\x80\x04"), "parts"),
+        (signed(HEAD + b"\x04\x01i\x01\x03\xff\x7f"), "length of meta is 16383"),
+        (signed(HEAD + b"\x04\x01i\x01\x03\x03\x01a\x09"), "unknown type 9"),
+        (signed(HEAD + b"\x04\x01i\x01\x03\x06\x01a\x01\x01a\x01"), "'a' twice"),
+        (signed(HEAD + b"\x04\x01i\x01\x03\x07\x01a\x03\x00\x00\x80\x7f"), "finite"),
+        (signed(HEAD + b"\x00\x01i\x01\x03\x01\x00\x07"), "unknown coding 7"),
+        (signed(HEAD + b"\x00\x01i\x01\x03\x01\x00\x01\x0d\x01"), "symbol width is 13"),
+        (signed(HEAD + b"\x00\x01i\x01\x03\x01\x00\x01\x08\x01\x00\x00\x20\x20"), "quantization step"),
+        (signed(HEAD + b"\x00\x01i\x01\x03\x01\x00\x01\x08\x01\x7f\x80\x20\x20"), "quantization step"),
+        (signed(HEAD + b"\x00\x01i\x01\x03\x01\x00\x01\x08\x01\x3f\x80\x00\x20"), "shape in 1..255"),
+    ],
+)
+def test_hostile_files_are_refused_and_told_why(data, says):
+    with pytest.raises(ContainerError) as caught:
+        unpack(data)
+    assert says in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_meta_that_no_file_can_hold_is_refused():
+    meta = {"note": "x" * 5000, "shape": [], "channels": 1}
+    with pytest.raises(ContainerError, match="4096"):
+        pack(Container("x", 1, meta, (1,), (1, b""), BINARY16, 16, (), b""))

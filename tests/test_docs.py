@@ -1,0 +1,110 @@
+"""The documentation says what is so."""
+
+import json
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from coordcodec.bench import documents, rate_distortion
+from coordcodec.cli.arguments import build_parser
+from coordcodec.recipe import PRESETS
+
+ROOT = Path(__file__).parent.parent
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def blocks(page, language):
+    return re.findall(rf"```{language}\n(.*?)```", page.read_text(), re.S)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
+def test_links_lead_somewhere(page):
+    for target in re.findall(r"\]\(([^)#\s]+)", page.read_text()):
+        if not target.startswith("http"):
+            assert (page.parent / target).exists(), target
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
+def test_commands_in_the_documentation_parse(page):
+    parser = build_parser()
+    for block in blocks(page, "sh"):
+        for line in block.replace("\\\n", " ").splitlines():
+            for part in line.split("|"):
+                words = shlex.split(part, comments=True)
+                if words[:1] == ["coordcodec"]:
+                    arguments = [w for w in words[1:] if w not in (">", "<")]
+                    parser.parse_args(arguments[: arguments.index("photo.ccdc") + 1] if ">" in words else arguments)
+
+
+def test_the_python_in_the_readme_runs(tmp_path, monkeypatch, photograph):
+    from PIL import Image
+
+    Image.fromarray(photograph).save(tmp_path / "photo.png")
+    monkeypatch.chdir(tmp_path)
+    (code,) = blocks(ROOT / "README.md", "python")
+    quick = code.replace("rate=0.3", "num_bytes=900, steps=60").replace("effort=5", "effort=1")
+    assert quick != code
+    exec(compile(quick, "README.md", "exec"), {})
+
+
+def test_the_plugin_in_the_documentation_works(tmp_path):
+    from coordcodec.testing import check_modality
+
+    code = next(block for block in blocks(ROOT / "docs" / "plugins.md", "python") if "class " in block)
+    names = {}
+    exec(compile(code, "plugins.md", "exec"), names)
+    import numpy as np
+
+    example = tmp_path / "hill.npy"
+    np.save(example, np.hypot(*np.mgrid[-1:1:20j, -1:1:30j]).astype(np.float32))
+    (modality,) = names["register_modalities"]()
+    check_modality(modality, example)
+    assert len(code.strip().splitlines()) <= 60
+
+
+def test_tables_of_figures_are_those_of_the_result_files():
+    for page in PAGES:
+        text = page.read_text()
+        assert documents.refreshed(text, ROOT / "docs" / "results") == text, f"{page}: run `make docs`"
+
+
+def test_the_published_targets_are_met_by_the_committed_results():
+    rows = [r for r in rate_distortion.load(ROOT / "docs" / "results" / "kodak.jsonl") if r["target_rate"] == 0.3]
+    assert len(rows) == 24
+    assert all("failed" not in row and row["rate"] <= 0.3 for row in rows)
+    assert sum(row["psnr_db"] for row in rows) / 24 >= 28.5
+
+
+def test_the_format_page_names_the_limits_of_the_code():
+    from coordcodec import data
+    from coordcodec.stream import container, entropy
+
+    page = (ROOT / "docs" / "format.md").read_text()
+    for words, value in (
+        ("their product at most 2^40", container.MAX_POINTS == 1 << 40),
+        ("their product P at most 2^16", container.MAX_PARTS == 1 << 16),
+        ("length n (1 to 4096)", container.MAX_META == 4096),
+        ("number n of tensors (at most 64)", container.MAX_TENSORS == 64),
+        ("N is at most 2^24", container.MAX_PARAMETERS == 1 << 24),
+        ("d, 1 to 8", data.MAX_DIMS == 8),
+        ("c, 1 to 255", data.MAX_CHANNELS == 255),
+        ("width B of the symbols, 2 to 12", (entropy.MIN_BITS, entropy.MAX_BITS) == (2, 12)),
+    ):
+        assert words in page
+        assert value
+
+
+def test_the_readme_names_every_command_and_preset():
+    text = (ROOT / "README.md").read_text()
+    for command in ("compress", "decompress", "info", "evaluate", "modalities"):
+        assert f"coordcodec {command}" in text
+    for preset in PRESETS:
+        assert preset in text
+
+
+def test_result_files_are_json_lines():
+    for path in (ROOT / "docs" / "results").glob("*.jsonl"):
+        for line in path.read_text().splitlines():
+            assert isinstance(json.loads(line), dict)

@@ -1,0 +1,52 @@
+"""Files of every released version decode for ever; damaged ones are noticed."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import coordcodec
+from coordcodec.errors import ContainerError
+from tests import reference
+
+FILES = sorted((Path(__file__).parent / "golden").glob("*.ccdc"))
+
+
+def test_every_feature_of_the_format_has_a_golden_file():
+    names = {path.stem for path in FILES}
+    assert names == {"v1-rgb", "v1-grey", "v1-alpha16", "v1-coin", "v1-pixel", "v1-parts", "v1-cloud"}
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: p.stem)
+def test_it_decodes_to_what_it_was(path, device):
+    expected = np.load(path.with_suffix(".npz"))
+    values = coordcodec.open(path).to(device).field(expected["coords"])
+    assert np.abs(values - expected["values"]).max() < 1 / 255
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: p.stem)
+def test_the_page_alone_is_enough_to_decode_it(path):
+    fields = reference.parse(path.read_bytes())
+    opened = coordcodec.open(path)
+    parsed = opened.container
+    assert fields["modality"] == parsed.modality
+    assert fields["meta"] == {k: v for k, v in parsed.meta.items() if k not in ("shape", "channels")}
+    assert (fields["shape"], fields["channels"]) == (parsed.meta["shape"], parsed.meta["channels"])
+    for weights, q in zip(fields["weights"], opened.symbols.values(), strict=True):
+        assert np.array_equal(np.float32(weights), q.dequantize().ravel())
+    expected = np.load(path.with_suffix(".npz"))
+    for p, values in zip(expected["coords"][:8].tolist(), expected["values"], strict=False):
+        assert np.allclose(reference.evaluate(fields, p), values, atol=1 / 255)
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: p.stem)
+def test_any_flipped_byte_and_any_cut_is_noticed(path):
+    data = path.read_bytes()
+    for at in range(len(data)):
+        for flip in (0x01, 0x80, 0xFF):
+            damaged = bytearray(data)
+            damaged[at] ^= flip
+            with pytest.raises(ContainerError):
+                coordcodec.open(bytes(damaged))
+        with pytest.raises(ContainerError):
+            coordcodec.open(data[:at])

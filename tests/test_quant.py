@@ -1,0 +1,92 @@
+"""The built-in quantizers keep the contract that plugin authors are given, and each is worth its time."""
+
+import numpy as np
+import pytest
+import torch
+
+from coordcodec.data import Grid, Signal
+from coordcodec.inr import batches, fit, objective, siren
+from coordcodec.inr.spec import SirenSpec
+from coordcodec.partition import Partition
+from coordcodec.plugins import installed
+from coordcodec.quant.uniform import Uniform, grid_limit, grid_steps
+from coordcodec.testing import check_quantizer
+
+NAMES = ("uniform", "adaround", "qat", "half")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_it_keeps_the_contract(name):
+    check_quantizer(installed().quantizers.get(name))
+
+
+def test_the_contract_catches_quantizers_that_break_it():
+    class Greedy(Uniform):
+        name = "greedy"
+
+        def __call__(self, params, loss, bits, budget):
+            for _ in range(budget + 1):
+                loss(params)
+            return super().__call__(params, loss, bits, budget)
+
+    class Flat(Uniform):
+        name = "flat"
+
+        def __call__(self, params, loss, bits, budget):
+            return super().__call__(params, loss, 8, budget)
+
+    for broken, says in ((Greedy(), "called 41 times"), (Flat(), "smaller file")):
+        with pytest.raises(AssertionError, match=says):
+            check_quantizer(broken)
+
+
+@pytest.fixture(scope="module")
+def fitted():
+    """A network that fits a picture of 48 x 48, its loss and its field's true error."""
+    grid = Grid((48, 48))
+    x = grid.coords()
+    values = np.stack([np.sin(9 * x[:, 0] + 4 * x[:, 1] ** 2), np.cos(7 * x[:, 1]) * x[:, 0]], axis=1) * 0.8
+    signal = Signal(grid, values.astype(np.float32), "x")
+    spec, whole = SirenSpec(2, 2, 20, 2, 8, 1400), Partition((1, 1))
+    source = batches.batches_of(signal, whole, spec, 2304, 0, torch.device("cpu"))
+    loss = objective.Objective(spec, source, 3e-7, torch.float32, torch.device("cpu"))
+    with loss:
+        params, _ = fit.fit(loss, siren.init(spec, 1, 0), steps=1000, lr=3e-2, optimizer="soap")
+
+        def error(symbols):
+            arrays = {name: q.dequantize() for name, q in symbols.items()}
+            field = siren.as_field(spec, arrays, whole, torch.device("cpu"))
+            return float(((field(x) - values) ** 2).mean())
+
+        yield params, loss, error
+
+
+def test_each_quantizer_beats_the_one_before(fitted):
+    params, loss, error = fitted
+    quantizers = installed().quantizers
+    errors = [error(quantizers.get(name)(params, loss, 5.0, 400)) for name in ("uniform", "adaround", "qat")]
+    assert errors[1] < 0.8 * errors[0], errors
+    assert errors[2] < 0.8 * errors[1], errors
+
+
+def test_a_grid_reaches_as_far_as_its_largest_parameter(fitted):
+    params, loss, _ = fitted
+    for bits in (8.0, 6.3, 2.0):
+        steps = grid_steps(params, bits)
+        for name, q in Uniform()(params, loss, bits, 0).items():
+            largest = float(params[name].abs().max())
+            assert largest / grid_limit(bits) <= steps[name] <= largest / grid_limit(bits) * 1.008
+            assert np.abs(q.symbols).max() <= np.ceil(grid_limit(bits))
+            assert np.abs(q.dequantize() - params[name].numpy()).max() <= steps[name] * 0.5001
+
+
+def test_half_is_binary16(fitted):
+    params, loss, _ = fitted
+    for name, q in installed().quantizers.get("half")(params, loss, 8.0, 0).items():
+        assert np.array_equal(q.dequantize(), params[name].numpy().astype(np.float16).astype(np.float32))
+
+
+def test_tensors_of_zeros_stay_zeros(fitted):
+    _, loss, _ = fitted
+    zeros = {"weight0": torch.zeros(1, 3, 3)}
+    assert not Uniform()(zeros, loss, 8.0, 0)["weight0"].symbols.any()
