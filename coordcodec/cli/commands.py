@@ -112,10 +112,10 @@ def info(a: argparse.Namespace) -> None:
 
 def evaluate(a: argparse.Namespace) -> None:
     """Compare a file with its original."""
-    opened = open_input(a.input)
-    modality = opened.modality
     if a.original == STDIO and a.input == STDIO:
         raise RecipeError("only one of ORIGINAL and IN.ccdc can be standard input")
+    opened = open_input(a.input)
+    modality = opened.modality
     signal: Signal = modality.read(source(a.original))
     with progress_bar(a.quiet) as watch:
         scores = opened.to(a.device, watch).score(signal)

@@ -77,8 +77,9 @@ class Objective:
     def gradient(self, params: Mapping[str, Tensor]) -> tuple[Tensor, Params]:
         """The loss on the next minibatch of every part, summed over parts, and its gradient by tensor."""
         drawn = self.ahead.result() if self.ahead else self._draw()
-        halved = {name: tensor.to(self.dtype) for name, tensor in params.items() if not name.endswith("0")}
-        tasks = list(self._tasks({**params, **halved}, drawn))
+        # The first layer stays in float32: its phases reach tens of radians.
+        first = {name: params[name] for name in ("weight0", "bias0")}
+        tasks = list(self._tasks({name: t.to(self.dtype) for name, t in params.items()} | first, drawn))
         finish = self.workers.start(self._work, tasks)
         # The first thread without work draws the next minibatches while the caller takes its step.
         self.ahead = self.workers.later(self._draw)

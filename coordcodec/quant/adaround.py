@@ -16,7 +16,7 @@ _LOW, _HIGH = -0.1, 1.1
 """The stretched sigmoid's ends (their zeta and gamma, eq. 23)."""
 _WARM = 0.2
 """Share of the iterations without the regulariser."""
-_WEIGHT = 1e-4
+_WEIGHT = 1e-2
 """Weight of the regulariser, in units of the loss of nearest rounding."""
 
 
@@ -28,7 +28,7 @@ class AdaRound:
     """
 
     name = "adaround"
-    lr = 1e-2
+    lr = 0.3
 
     def __call__(self, params: Mapping[str, Tensor], loss: Loss, bits: float, budget: int) -> Symbols:
         """Quantize; see `coordcodec.hookspecs.Quantizer`."""

@@ -15,6 +15,7 @@ from coordcodec.quant.adaround import AdaRound
 from coordcodec.quant.uniform import grid_limit, grid_steps
 
 ADAROUND_SHARE = 0.3
+MIX = 0.0
 
 
 class QuantizationAware:
@@ -37,7 +38,7 @@ class QuantizationAware:
         for name, tensor in params.items():
             value = tensor.detach() / steps[name]
             chosen = torch.from_numpy(rounded[name].symbols).to(value)
-            latent[name] = torch.where(value.round() == chosen, value, chosen).requires_grad_()
+            latent[name] = (chosen + MIX * (value - chosen).clamp(-1, 1)).requires_grad_()
         optimizer = torch.optim.Adam(list(latent.values()), lr=self.lr, betas=(0.9, 0.99))
         for k in range(budget - first):
             optimizer.param_groups[0]["lr"] = self.lr * 0.5 * (1 + math.cos(math.pi * k / (budget - first)))
