@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, cached_property
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import PurePath
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 import pluggy
 
@@ -71,41 +71,55 @@ def _members(protocol: type) -> list[str]:
     return [*getattr(protocol, "__annotations__", {}), *(n for n in vars(protocol) if not n.startswith("_"))]
 
 
-@dataclass(frozen=True)
+@dataclass
 class Plugins:
-    """All that is installed."""
+    """All that is installed; the objects of a hook are made when they are first asked for."""
 
-    modalities: Registry[Modality]
-    quantizers: Registry[Quantizer]
+    managers: list[tuple[str, str, pluggy.PluginManager]] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
+
+    @cached_property
+    def modalities(self) -> Registry[Modality]:
+        """What `register_modalities` returns."""
+        return self._collect(Registry("modality"), "register_modalities", Modality)
+
+    @cached_property
+    def quantizers(self) -> Registry[Quantizer]:
+        """What `register_quantizers` returns."""
+        return self._collect(Registry("quantizer"), "register_quantizers", Quantizer)
+
+    def _collect(self, registry: Registry[T], hook: str, protocol: type) -> Registry[T]:
+        registry.failures.extend(self.failures)
+        for package, version, manager in self.managers:
+            try:
+                objects = [thing for listed in getattr(manager.hook, hook)() for thing in listed]
+            except Exception as error:  # noqa: BLE001  third-party code may raise anything
+                registry.failures.append(f"plugin {package} failed in {hook}: {_reason(error)}")
+                continue
+            for thing in objects:
+                registry.add(Entry(thing, package, version), protocol)
+        return registry
 
 
-def _describe(point: EntryPoint) -> tuple[str, str]:
-    return (point.dist.name, point.dist.version) if point.dist else (point.value, "unknown")
+def _reason(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}".splitlines()[0]
 
 
 def load(points: Iterable[EntryPoint]) -> Plugins:
     """Load plugins from entry points; whatever goes wrong becomes an entry of `failures`."""
-    found = Plugins(Registry("modality"), Registry("quantizer"))
-    both: list[Registry[Any]] = [found.modalities, found.quantizers]
+    found = Plugins()
     for point in sorted(points, key=lambda p: (p.name, p.value)):
-        package, version = _describe(point)
+        package, version = (point.dist.name, point.dist.version) if point.dist else (point.value, "unknown")
         # A manager of its own per plugin: pluggy skips a second plugin of the same name without a word.
         manager = pluggy.PluginManager(GROUP)
         manager.add_hookspecs(Hooks)
         try:
             manager.register(point.load())
             manager.check_pending()
-            modalities = [m for listed in manager.hook.register_modalities() for m in listed]
-            quantizers = [q for listed in manager.hook.register_quantizers() for q in listed]
         except Exception as error:  # noqa: BLE001  third-party code may raise anything
-            reason = f"{type(error).__name__}: {error}".splitlines()[0]
-            for registry in both:
-                registry.failures.append(f"plugin {point.name!r} of {package} failed to load: {reason}")
+            found.failures.append(f"plugin {point.name!r} of {package} failed to load: {_reason(error)}")
             continue
-        for modality in modalities:
-            found.modalities.add(Entry(modality, package, version), Modality)
-        for quantizer in quantizers:
-            found.quantizers.add(Entry(quantizer, package, version), Quantizer)
+        found.managers.append((package, version, manager))
     return found
 
 

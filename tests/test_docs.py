@@ -34,8 +34,8 @@ def test_commands_in_the_documentation_parse(page):
             for part in line.split("|"):
                 words = shlex.split(part, comments=True)
                 if words[:1] == ["coordcodec"]:
-                    arguments = [w for w in words[1:] if w not in (">", "<")]
-                    parser.parse_args(arguments[: arguments.index("photo.ccdc") + 1] if ">" in words else arguments)
+                    end = words.index(">") if ">" in words else len(words)
+                    parser.parse_args(words[1:end])
 
 
 def test_the_python_in_the_readme_runs(tmp_path, monkeypatch, photograph):

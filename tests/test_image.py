@@ -181,7 +181,7 @@ def png(width, height, depth=8):
 @pytest.mark.parametrize("depth", [8, 16])
 def test_enormous_and_empty_sizes_are_refused_before_decoding(tmp_path, depth):
     (tmp_path / "huge.png").write_bytes(png(2**31 - 1, 2**31 - 1, depth))
-    with pytest.raises(SignalError, match="declares 2147483647x2147483647 pixels"):
+    with pytest.raises(SignalError, match="huge.png declares more than 134217728 pixels"):
         IMAGE.read(tmp_path / "huge.png")
     (tmp_path / "zero.png").write_bytes(png(0, 5, depth))
     with pytest.raises(SignalError):

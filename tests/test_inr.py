@@ -193,13 +193,14 @@ def test_shares_of_a_batch_are_the_batch(waves, count):
 def test_soap_and_adam_minimise():
     generator = torch.Generator().manual_seed(0)
     target, mix = torch.randn(1, 6, 9, generator=generator), torch.randn(9, 9, generator=generator)
-    for maker, rate in ((Adam, 0.1), (Soap, 0.1)):
+    # The problem is ill conditioned: what a matrix preconditioner is for.
+    for maker, rate, near in ((Adam, 0.1, 0.3), (Soap, 0.1, 0.02)):
         weight, bias = torch.zeros(1, 6, 9), torch.zeros(1, 6)
         optimizer = maker([weight, bias])
         for step in range(400):
             error = (weight - target) @ mix
             optimizer.step([error @ mix.T, bias - 1], [rate * (1 - step / 400)] * 2)
-        assert float((weight - target).abs().max()) < 0.05, maker
+        assert float((weight - target).abs().max()) < near, maker
         assert float((bias - 1).abs().max()) < 0.05, maker
 
 
@@ -223,12 +224,23 @@ def test_a_fit_lowers_the_error(waves, device):
     stages = []
     with loss:
         fitted, steps = fit.fit(
-            loss, params, steps=400, lr=1e-2, optimizer="soap", progress=lambda *a: stages.append(a)
+            loss, params, steps=400, lr=5e-2, optimizer="soap", progress=lambda *a: stages.append(a)
         )
     assert steps == 400
-    assert float(loss.error) < 1e-3
+    assert float(loss.error) < 1.5e-3
     assert stages[-1] == ("fit", 400, 400)
     assert all(not torch.equal(fitted[name], params[name]) for name in params)
+
+
+def test_a_fine_fit_is_finished_in_full_precision(waves):
+    spec = SirenSpec(2, 2, 32, 2, 4, 1400)
+    errors = {}
+    for dtype in (torch.bfloat16, torch.float32):
+        with make(waves, spec, dtype=dtype) as loss:
+            fit.fit(loss, siren.init(spec, 1, 0), steps=800, lr=2e-2, optimizer="soap")
+            errors[dtype] = float(loss.error)
+            assert loss.dtype == torch.float32
+    assert errors[torch.bfloat16] < max(3 * errors[torch.float32], 2e-7)
 
 
 def test_a_diverging_fit_goes_back_and_slows_down(waves):

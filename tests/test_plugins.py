@@ -65,6 +65,16 @@ def test_a_misspelt_hook_is_told(entry):
     assert "register_modality" in plugins.load([point]).modalities.failures[0]
 
 
+def test_a_hook_that_raises_takes_nobody_down(entry):
+    def broken():
+        raise OSError("no licence file\nfound")
+
+    found = plugins.load([entry("odd", register_quantizers=hookimpl(broken)), entry("toy", [Toy()])])
+    assert found.modalities.get("toy").name == "toy"
+    assert found.modalities.failures == []
+    assert found.quantizers.failures == ["plugin plugin_odd failed in register_quantizers: OSError: no licence file"]
+
+
 def test_two_plugins_with_one_name_are_both_named(entry):
     found = plugins.load([entry("one", [Toy()], [Uniform()]), entry("two", [Toy()])])
     with pytest.raises(PluginError, match="two plugins register the modality 'toy': plugin_one and plugin_two"):

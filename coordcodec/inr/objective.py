@@ -74,6 +74,12 @@ class Objective:
     def __exit__(self, *_: object) -> None:
         self.workers.__exit__()
 
+    def use(self, dtype: torch.dtype) -> None:
+        """Change the type of the matrix products."""
+        if dtype != self.dtype:
+            self.dtype = dtype
+            self.spaces.clear()
+
     def gradient(self, params: Mapping[str, Tensor]) -> tuple[Tensor, Params]:
         """The loss on the next minibatch of every part, summed over parts, and its gradient by tensor."""
         drawn = self.ahead.result() if self.ahead else self._draw()

@@ -10,6 +10,10 @@ from torch import Tensor
 REFRESH = 10
 """Steps between refreshes of SOAP's eigenbases; in the first 20 steps they are refreshed every time."""
 
+LONGEST = 1.5
+"""Largest update of an entry in SOAP's eigenbasis, in learning rates. A fixed basis would bound it (as Adam's), but
+where a refresh turns momentum towards directions without any second moment yet, it is boundless."""
+
 
 class Adam:
     """Adam (Kingma & Ba 2015) on a list of tensors, without weight decay."""
@@ -66,7 +70,7 @@ class _Group:
         rotated = torch.bmm(torch.bmm(left.basis.mT, gradient), right.basis)
         momentum = torch.bmm(torch.bmm(left.basis.mT, self.first), right.basis)
         self.second.mul_(betas[1]).addcmul_(rotated, rotated, value=1 - betas[1])
-        update = momentum.div_(self.second.sqrt().add_(1e-12)).mul_(scale)
+        update = momentum.div_(self.second.sqrt().add_(1e-12)).mul_(scale).clamp_(-LONGEST, LONGEST)
         return torch.bmm(torch.bmm(left.basis, update), right.basis.mT)
 
     def observe(self, gradient: Tensor, beta: float) -> None:

@@ -41,12 +41,11 @@ class AdaRound:
             rest = tensor.detach() / steps[name] - floors[name]
             logits[name] = torch.logit((rest - _LOW) / (_HIGH - _LOW)).requires_grad_()
         optimizer = torch.optim.Adam(list(logits.values()), lr=self.lr)
-        scale = 0.0
-        for k in range(budget):
+        with torch.no_grad():
+            scale = float(loss({name: (tensor / steps[name]).round() * steps[name] for name, tensor in params.items()}))
+        for k in range(1, budget):
             soft = {name: self._rounding(logit) for name, logit in logits.items()}
             value = loss({name: (floors[name] + soft[name]) * steps[name] for name in params})
-            if k == 0:
-                scale = float(value.detach())
             annealed = (k / budget - _WARM) / (1 - _WARM)
             if annealed > 0:
                 beta = 20 - 18 * annealed
