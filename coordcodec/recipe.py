@@ -63,7 +63,7 @@ class Recipe:
     effort: int = 5
     steps: int | None = None
     optimizer: str = "soap"
-    lr: float = 5e-2
+    lr: float = 6.5e-2
     batch: int = 12288
     l1: float = 3.3e-7
     precision: str = "auto"

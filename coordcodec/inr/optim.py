@@ -14,6 +14,11 @@ LONGEST = 1.5
 """Largest update of an entry in SOAP's eigenbasis, in learning rates. A fixed basis would bound it (as Adam's), but
 where a refresh turns momentum towards directions without any second moment yet, it is boundless."""
 
+DAMPING = 0.1
+"""SOAP's epsilon, as a share of the root mean square of a matrix' second moments. Directions that are all but flat
+move less for it, and a larger learning rate is stable: kodim05, width 64, 1000 steps, gets 17.1 dB at a rate of 0.08
+without, 22.4 dB with it."""
+
 
 class Adam:
     """Adam (Kingma & Ba 2015) on a list of tensors, without weight decay."""
@@ -70,7 +75,8 @@ class _Group:
         rotated = torch.bmm(torch.bmm(left.basis.mT, gradient), right.basis)
         momentum = torch.bmm(torch.bmm(left.basis.mT, self.first), right.basis)
         self.second.mul_(betas[1]).addcmul_(rotated, rotated, value=1 - betas[1])
-        update = momentum.div_(self.second.sqrt().add_(1e-12)).mul_(scale).clamp_(-LONGEST, LONGEST)
+        damping = self.second.mean((1, 2), keepdim=True).sqrt_().mul_(DAMPING).add_(1e-20)
+        update = momentum.div_(self.second.sqrt().add_(damping)).mul_(scale).clamp_(-LONGEST, LONGEST)
         return torch.bmm(torch.bmm(left.basis, update), right.basis.mT)
 
     def observe(self, gradient: Tensor, beta: float) -> None:
