@@ -154,6 +154,8 @@ class Signal:
     meta: what `write` needs beyond the grid's shape and the number of channels; small, stored in the file.
         Values are bool, int, finite float, str, or lists of those. The keys "shape" (list of int, empty for
         scattered points) and "channels" (int) are added here, cost nothing, and are there again at decode time.
+    original: the data in whatever form the modality's `score` and `preview` want to compare with, if the samples
+        are not enough for them (a mesh, say); never stored.
 
     Raises SignalError when any of this does not hold.
     """
@@ -162,6 +164,7 @@ class Signal:
     values: Floats
     modality: str
     meta: Mapping[str, Any] = field(default_factory=dict)
+    original: Any = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.modality):

@@ -49,6 +49,10 @@ class Modality(Protocol):
     rate_unit: of `rate`, such as "bpp" or "kbps".
     main_score: the key of `score` that the result line shows.
     defaults: the choices that suit this kind of data; set a target (rate, num_bytes or width) in them.
+    read_options, write_options: what `read`, and what `render` and `write`, can be told besides: the name of each
+        keyword argument -> one line of help (unit, range, default). The command line makes options of them
+        (sample_rate -> --sample-rate 16000) and passes on those given, as a number, a tuple of numbers
+        (1,2.5,3 or 640x480) or else the text.
     """
 
     name: str
@@ -56,6 +60,8 @@ class Modality(Protocol):
     rate_unit: str
     main_score: str
     defaults: Recipe
+    read_options: Mapping[str, str]
+    write_options: Mapping[str, str]
 
     def read(self, source: Source, **options: Any) -> Signal:
         """Read a path, a binary file or an array as a signal.
@@ -69,8 +75,8 @@ class Modality(Protocol):
     def render(self, field: Field, meta: Mapping[str, Any], **options: Any) -> Any:
         """The decoded data in its natural form (an array, a mesh), from a field and the signal's meta.
 
-        `meta` comes from a file and may be forged: check it before allocating. Which options there are
-        (scale, size, region, resolution ...) is the modality's to say; raise RecipeError for bad ones.
+        `meta` comes from a file and may be forged: check it before allocating. The options are those that
+        `write_options` names (scale, size, region, resolution ...); raise RecipeError for bad values.
         Ask the field in slices (`coordcodec.data.sample`): its memory grows with the points of one call.
         """
         ...
@@ -91,6 +97,15 @@ class Modality(Protocol):
 
     def rate(self, num_bytes: int, meta: Mapping[str, Any]) -> float:
         """The rate of a file of `num_bytes` bytes in `rate_unit`; proportional to `num_bytes`."""
+        ...
+
+
+@runtime_checkable
+class Previewer(Protocol):
+    """What a modality may have besides: a picture for people, for `compress --preview` and `evaluate --preview`."""
+
+    def preview(self, field: Field, signal: Signal, target: BinaryIO) -> None:
+        """Write one PNG that shows the original, the decoded data and their difference."""
         ...
 
 
@@ -135,4 +150,4 @@ class Hooks:
         raise AssertionError("a specification, never called")
 
 
-__all__ = ["GROUP", "Hooks", "Loss", "Modality", "Quantizer", "Source", "hookimpl"]
+__all__ = ["GROUP", "Hooks", "Loss", "Modality", "Previewer", "Quantizer", "Source", "hookimpl"]

@@ -164,8 +164,8 @@ def test_bad_input_is_one_line_and_writes_nothing(command, picture, packed, tmp_
     assert failed(command("decompress", "cut.ccdc"), "damaged or truncated")
     assert failed(command("info", "new.ccdc"), "newer coordcodec")
     assert failed(command("decompress", "photo.ccdc", "-o", "a.png", "--region", "0,0,999,9"), "is not inside")
-    assert failed(command("decompress", "photo.ccdc", "-o", "a.png", "--region", "a,b"), "expected numbers with commas")
-    assert failed(command("decompress", "photo.ccdc", "-o", "a.png", "--size", "10"), "expected WxH")
+    assert failed(command("decompress", "photo.ccdc", "-o", "a.png", "--region", "a,b"), "four whole numbers")
+    assert failed(command("decompress", "photo.ccdc", "-o", "a.png", "--size", "10"), "two whole numbers WxH")
     assert failed(command("decompress", "photo.ccdc", "-o", "a.xyz"), "cannot write images as '.xyz'")
     assert failed(command("decompress", "photo.ccdc"), "photo.png exists")
     assert failed(command("evaluate", "text.png", "photo.ccdc"), "cannot read text.png")
@@ -241,7 +241,7 @@ def test_help_names_units_ranges_and_defaults(command):
     words = " ".join(command("compress", "--help").stdout.split())
     for part in (
         "bpp",
-        "default for images: 0.3",
+        "image 0.3 bpp",
         "in bytes",
         "1 to 1024",
         "2 to 12",

@@ -19,6 +19,8 @@ class Toy:
     rate_unit = "bytes"
     main_score = "x"
     defaults = Recipe(width=4)
+    read_options = {}
+    write_options = {}
 
     def read(self, source, **options): ...
     def render(self, field, meta, **options): ...

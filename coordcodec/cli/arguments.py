@@ -8,7 +8,9 @@ from typing import Any, NoReturn
 
 from coordcodec import __version__
 from coordcodec.cli import commands as run
+from coordcodec.cli.output import OPTION
 from coordcodec.errors import RecipeError
+from coordcodec.plugins import installed
 from coordcodec.recipe import EFFORTS, PRESETS, Recipe
 
 _DEFAULT = Recipe()
@@ -19,26 +21,22 @@ class _Parser(argparse.ArgumentParser):
         raise RecipeError(f"{message} (see {self.prog} --help)")
 
 
+def _value(text: str) -> Any:
+    """What a modality's option is given: a number, a tuple of numbers, or else the text."""
+    for separator in (",", "x"):
+        try:
+            numbers = tuple(_number(n) for n in text.split(separator))
+        except ValueError:
+            continue
+        return numbers if len(numbers) > 1 else numbers[0]
+    return text
+
+
 def _number(text: str) -> int | float:
     try:
         return int(text)
     except ValueError:
         return float(text)
-
-
-def _size(text: str) -> tuple[int, ...]:
-    try:
-        width, height = (int(n) for n in text.lower().split("x"))
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"expected WxH, such as 640x480, got {text!r}") from None
-    return width, height
-
-
-def _region(text: str) -> tuple[int | float, ...]:
-    try:
-        return tuple(_number(n) for n in text.split(","))
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"expected numbers with commas, such as 0,0,100,50, got {text!r}") from None
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -58,6 +56,9 @@ def build_parser() -> argparse.ArgumentParser:
     evaluate = _add(commands, "evaluate", run.evaluate, "how close a file comes to its original, and its rate")
     evaluate.add_argument("original", metavar="ORIGINAL", help="the file that was compressed")
     evaluate.add_argument("input", metavar="IN.ccdc", help="the compressed file; - is standard input")
+    _add_options(evaluate, "read_options")
+    _add_preview(evaluate)
+    _add_force(evaluate)
     _add_device(evaluate, "where to decode")
     _add_quiet(evaluate)
 
@@ -84,6 +85,39 @@ def _add_quiet(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-q", "--quiet", action="store_true", help="no progress bar, no result line")
 
 
+def _default_rates() -> str:
+    """What is aimed for when no target is given, by modality."""
+    rates = []
+    for name, entry in sorted(installed().modalities.entries.items()):
+        recipe, unit = entry.object.defaults, entry.object.rate_unit
+        size = f"{recipe.num_bytes} bytes" if recipe.num_bytes else f"width {recipe.width}"
+        rates.append(f"{name} {f'{recipe.rate:g} {unit}' if recipe.rate else size}")
+    return ", ".join(rates) or "none is installed"
+
+
+def _add_options(parser: argparse.ArgumentParser, member: str) -> None:
+    """An option for every name in the modalities' `read_options` or `write_options`, with the help of each."""
+    helps: dict[str, list[str]] = {}
+    for kind, entry in sorted(installed().modalities.entries.items()):
+        for name, text in getattr(entry.object, member).items():
+            helps.setdefault(name, []).append(f"{kind}: {text}")
+    group = parser.add_argument_group("options of the modalities")
+    for name, texts in sorted(helps.items()):
+        group.add_argument(
+            f"--{name.replace('_', '-')}",
+            dest=f"{OPTION}{name}",
+            type=_value,
+            metavar="...",
+            help="; ".join(texts).replace("%", "%%"),
+        )
+
+
+def _add_preview(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--preview", metavar="OUT.png", help="a picture of the original, the decoded data and their difference"
+    )
+
+
 def _add_force(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-f", "--force", action="store_true", help="overwrite an existing output")
 
@@ -99,7 +133,7 @@ def _add_compress(commands: Any) -> None:
     target.add_argument(
         "--rate",
         type=float,
-        help="at most this rate, above 0, in the modality's unit (images: bpp); default for images: 0.3",
+        help=f"at most this rate, above 0, in the modality's unit; defaults: {_default_rates()}",
     )
     target.add_argument("--bytes", dest="num_bytes", type=int, metavar="N", help="at most this size, in bytes, from 1")
     target.add_argument("--width", type=int, metavar="M", help="neurons per hidden layer, 1 to 1024, instead of a size")
@@ -129,6 +163,8 @@ def _add_compress(commands: Any) -> None:
         f"default: {_DEFAULT.effort}",
     )
     parser.add_argument("--seed", type=int, metavar="N", help="of all random choices, 0 to 4294967295; default: 0")
+    _add_options(parser, "read_options")
+    _add_preview(parser)
     _add_device(parser, "where to fit")
     _add_force(parser)
     _add_quiet(parser)
@@ -141,20 +177,10 @@ def _add_decompress(commands: Any) -> None:
         "-o",
         "--output",
         metavar="OUT",
-        help="its suffix decides the kind of file; default: IN with the modality's suffix (images: .png); "
+        help="its suffix decides the kind of file; default: IN with the modality's first suffix, such as .png; "
         "- is standard output",
     )
-    size = parser.add_mutually_exclusive_group()
-    size.add_argument(
-        "--scale", type=float, metavar="S", help="output samples per original sample, above 0; default: 1"
-    )
-    size.add_argument("--size", type=_size, metavar="WxH", help="size of the whole output in pixels, from 1x1")
-    parser.add_argument(
-        "--region",
-        type=_region,
-        metavar="X0,Y0,X1,Y1",
-        help="only this part, in pixels of the original, X1 and Y1 excluded; default: all",
-    )
+    _add_options(parser, "write_options")
     _add_device(parser, "where to decode")
     _add_force(parser)
     _add_quiet(parser)

@@ -11,9 +11,12 @@ from coordcodec import codec
 from coordcodec.cli.output import (
     STDIO,
     check_output,
+    check_preview,
+    draw_preview,
     in_words,
     joined,
     open_input,
+    options_of,
     print_json,
     progress_bar,
     report,
@@ -41,14 +44,19 @@ def compress(a: argparse.Namespace) -> None:
         for name in ("rate", "num_bytes", "width", "quantizer", "bits", "effort", "seed", "device")
     }
     recipe = codec.make_recipe(modality, a.preset, **choices)
-    signal = modality.read(source(a.input))
+    options = options_of(a, modality.read_options, modality.name)
+    check_preview(a, modality)
+    signal = modality.read(source(a.input), **options)
     with progress_bar(a.quiet) as watch:
         encoded = codec.compress_signal(signal, modality, recipe, watch)
         if watch:
             watch("score", 0, 0)
         opened = codec.open(encoded.data).to(encoded.device)
         scores = opened.score(signal)
+        preview = draw_preview(opened, signal) if a.preview else None
     write_output(output, encoded.data, a.force)
+    if preview:
+        write_output(a.preview, preview, a.force)
     facts = {
         "output": output,
         "bytes": len(encoded.data),
@@ -73,7 +81,7 @@ def decompress(a: argparse.Namespace) -> None:
     suffix = opened.modality.suffixes[0]
     output = a.output or (STDIO if a.input == STDIO else str(Path(a.input).with_suffix(suffix)))
     check_output(output, a)
-    options = {name: getattr(a, name) for name in ("scale", "size", "region") if getattr(a, name) is not None}
+    options = options_of(a, opened.modality.write_options, opened.modality.name)
     with progress_bar(a.quiet) as watch:
         decoder = opened.to(a.device, watch)
         data = decoder.export("" if output == STDIO else Path(output).suffix, **options)
@@ -116,9 +124,15 @@ def evaluate(a: argparse.Namespace) -> None:
         raise RecipeError("only one of ORIGINAL and IN.ccdc can be standard input")
     opened = open_input(a.input)
     modality = opened.modality
-    signal: Signal = modality.read(source(a.original))
+    options = options_of(a, modality.read_options, modality.name)
+    check_preview(a, modality)
+    signal: Signal = modality.read(source(a.original), **options)
     with progress_bar(a.quiet) as watch:
-        scores = opened.to(a.device, watch).score(signal)
+        decoder = opened.to(a.device, watch)
+        scores = decoder.score(signal)
+        preview = draw_preview(decoder, signal) if a.preview else None
+    if preview:
+        write_output(a.preview, preview, a.force)
     facts = {"bytes": len(opened.data), "rate": opened.rate, "rate_unit": modality.rate_unit, **scores}
     words = "  ".join(in_words(name, value) for name, value in scores.items())
     report(a, facts, f"{size_and_rate(a.input, facts)}  {words}")

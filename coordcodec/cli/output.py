@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
@@ -13,10 +13,48 @@ from typing import Any
 
 from coordcodec import codec
 from coordcodec.compressed import Compressed
+from coordcodec.data import Signal
 from coordcodec.errors import RecipeError
 from coordcodec.files import check_writable, read_bytes, write_bytes
+from coordcodec.hookspecs import Modality, Previewer
 
 STDIO = "-"
+OPTION = "option_"
+"""Begins the names under which the parser keeps a modality's own options."""
+
+
+def options_of(a: argparse.Namespace, known: Mapping[str, str], kind: str) -> dict[str, Any]:
+    """The modality's options that were given. Raises RecipeError for those of other modalities."""
+    given = {
+        name.removeprefix(OPTION): value
+        for name, value in vars(a).items()
+        if name.startswith(OPTION) and value is not None
+    }
+    for name in given:
+        if name not in known:
+            theirs = ", ".join(f"--{n.replace('_', '-')}" for n in known) or "none"
+            raise RecipeError(f"{kind} has no option --{name.replace('_', '-')} here; its options: {theirs}")
+    return given
+
+
+def draw_preview(opened: Compressed, signal: Signal) -> bytes:
+    """The picture that --preview asks for."""
+    modality = opened.modality
+    assert isinstance(modality, Previewer)
+    buffer = BytesIO()
+    modality.preview(opened.field, signal, buffer)
+    return buffer.getvalue()
+
+
+def check_preview(a: argparse.Namespace, modality: Modality) -> None:
+    """Raise RecipeError or FileError if a preview is asked for and cannot be made, before any work is done."""
+    if a.preview is None:
+        return
+    if not isinstance(modality, Previewer):
+        raise RecipeError(f"{modality.name} draws no previews; leave out --preview")
+    if Path(a.preview).suffix.lower() != ".png":
+        raise RecipeError(f"a preview is a PNG, got {a.preview}; name it something.png")
+    check_writable(a.preview, a.force)
 
 
 def source(path: str) -> Any:

@@ -48,6 +48,12 @@ class Image:
     rate_unit = "bpp"
     main_score = "psnr_db"
     defaults = Recipe(rate=0.3)
+    read_options: Mapping[str, str] = {}
+    write_options: Mapping[str, str] = {
+        "scale": "output pixels per pixel, above 0; default: 1",
+        "size": "WxH: width and height of the whole output in pixels, from 1x1, instead of a scale",
+        "region": "X0,Y0,X1,Y1: only this part, in pixels of the original, X1 and Y1 excluded; default: all",
+    }
 
     def read(self, source: Source, **options: Any) -> Signal:
         """Read an image file, or an array (h, w) or (h, w, 1 to 4) of uint8 or uint16.
@@ -150,14 +156,16 @@ def _output_grid(
     height, width = _shape(meta)
     if scale is not None and size is not None:
         raise RecipeError("choose scale or size, not both")
-    if scale is not None and not 0 < scale < math.inf:
+    if scale is not None and not (isinstance(scale, int | float) and 0 < scale < math.inf):
         raise RecipeError(f"scale must be a number above 0, got {scale!r}")
+    if size is not None and not _whole_numbers(size, 2):
+        raise RecipeError(f"size of an image is two whole numbers WxH such as 640x480, got {size!r}")
     factor = 1.0 if scale is None else float(scale)
     columns, rows = (max(1, round(width * factor)), max(1, round(height * factor))) if size is None else size
     if min(columns, rows) < 1:
         raise RecipeError(f"size must be at least 1x1, got {columns}x{rows}")
-    if region is not None and (len(region) != 4 or not all(isinstance(n, int) for n in region)):
-        raise RecipeError(f"region of an image is four whole numbers x0,y0,x1,y1, got {region}")
+    if region is not None and not _whole_numbers(region, 4):
+        raise RecipeError(f"region of an image is four whole numbers x0,y0,x1,y1, got {region!r}")
     x0, y0, x1, y1 = (0, 0, width, height) if region is None else region
     if not (0 <= x0 < x1 <= width and 0 <= y0 < y1 <= height):
         raise RecipeError(f"region {x0},{y0},{x1},{y1} is not inside 0,0,{width},{height}, with x0 < x1 and y0 < y1")
@@ -169,6 +177,10 @@ def _output_grid(
             "choose a smaller scale or a region"
         )
     return Grid((rows, columns)).window(bounds)
+
+
+def _whole_numbers(value: object, count: int) -> bool:
+    return isinstance(value, tuple | list) and len(value) == count and all(isinstance(n, int) for n in value)
 
 
 def _scaled(first: int, last: int, count: int, scaled: int) -> tuple[int, int]:
