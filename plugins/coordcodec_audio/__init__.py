@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from coordcodec.hookspecs import Modality, hookimpl
+from coordcodec_audio.modality import Audio
 
 
 @hookimpl
 def register_modalities() -> list[Modality]:
     """The modality "audio"."""
-    return []
+    return [Audio()]

@@ -1,0 +1,154 @@
+"""The modality "audio"."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from coordcodec.data import MAX_CHANNELS, Field, Floats, Grid, Signal
+from coordcodec.errors import RecipeError, SignalError
+from coordcodec.files import MAX_BYTES, read_bytes
+from coordcodec.hookspecs import Source
+from coordcodec.recipe import Recipe
+from coordcodec_audio.files import MAX_RATE, MAX_VALUES, Sound, as_written, read_sound, write_sound
+from coordcodec_audio.metrics import scores
+from coordcodec_audio.rendering import Facts, render
+
+Samples = tuple[NDArray[Any], int]
+"""Samples (n,) or (n, c) and their number per second, as soundfile.read returns them."""
+
+
+class Audio:
+    """Sound of any sample rate, up to 255 channels, integer or floating-point samples, on a grid of sample times.
+
+    An integer sample v of b bits becomes v / 2^(b - 1). What the file needs beyond the grid is in meta: "rate",
+    samples per second; "depth", bits of a sample, left out for 16; "float": True for floating-point samples, and
+    for those "scale", the largest magnitude, if it exceeds 1: all samples are divided by it.
+    """
+
+    name = "audio"
+    suffixes: tuple[str, ...] = (".wav", ".flac", ".ogg", ".opus", ".mp3", ".aiff", ".aif")
+    rate_unit = "kbps"
+    main_score = "snr_db"
+    defaults = Recipe(rate=32, num_frequencies=24, sigma=1.43)
+    read_options: Mapping[str, str] = {}
+    write_options: Mapping[str, str] = {
+        "sample_rate": f"output samples per second, up to {MAX_RATE}; default: the original's",
+        "region": "T0,T1: only this part, in seconds from the beginning, T1 excluded; default: all",
+    }
+
+    def read(self, source: Source | Samples, **options: Any) -> Signal:
+        """Read a sound file, or a tuple of samples and their number per second, as soundfile.read returns it.
+
+        The samples are (n,) or (n, c) of int16, or of float32 or float64 with full scale [-1, 1].
+        Raises SignalError for what is no sound or not all there; warns of clipped peaks and wrong headers.
+        """
+        if isinstance(source, tuple):
+            sound = _checked_samples(source)
+        elif isinstance(source, np.ndarray):
+            raise SignalError("an array does not tell its sample rate; give a file or a tuple (samples, sample_rate)")
+        elif isinstance(source, str | os.PathLike):
+            sound = read_sound(read_bytes(source), Path(source).name)
+        else:
+            sound = read_sound(source.read(MAX_BYTES), "the input")
+        meta: dict[str, Any] = {"rate": sound.rate}
+        if sound.depth == 0:
+            meta["float"] = True
+            peak = max(float(sound.samples.max()), -float(sound.samples.min()))
+            if peak > 1:
+                meta["scale"] = peak
+                sound.samples /= np.float32(peak)
+        elif sound.depth != 16:
+            meta["depth"] = sound.depth
+        return Signal(Grid((len(sound.samples),)), sound.samples, self.name, meta)
+
+    def render(
+        self,
+        field: Field,
+        meta: Mapping[str, Any],
+        *,
+        sample_rate: float | None = None,
+        region: tuple[float, float] | None = None,
+        **options: Any,
+    ) -> Floats:
+        """The sound: (n,) for mono, else (n, channels), float32, full scale [-1, 1].
+
+        sample_rate: output samples per second, a whole number from 1/256 of the original's to MAX_RATE; sample i
+            is the field at time i / sample_rate. At a lower rate than the original's, frequencies from the new
+            Nyquist frequency on are filtered out; above it, the field is evaluated between the samples.
+        region: T0, T1 in seconds, T1 excluded; only this part is computed, and it is that part of the whole output.
+        Raises RecipeError for other values and for outputs of more than MAX_VALUES.
+        """
+        samples = self._rendered(field, meta, sample_rate, region, options).samples
+        return samples[:, 0] if samples.shape[1] == 1 else samples
+
+    def write(self, field: Field, meta: Mapping[str, Any], target: BinaryIO, *, format: str, **options: Any) -> None:
+        """Write what `render` returns as .wav or .flac, with the original's depth. Raises RecipeError.
+
+        Warns when FLAC, which holds 24 bits, must hold more.
+        """
+        known = {name: options.pop(name, None) for name in self.write_options}
+        write_sound(self._rendered(field, meta, **known, options=options), target, format)
+
+    def score(self, field: Field, signal: Signal) -> dict[str, float | None]:
+        """The scores of `coordcodec_audio.metrics`, of the samples as they are written.
+
+        Those of a floating-point file that exceeds 1 count its largest magnitude as full scale.
+        """
+        facts = Facts.of(signal.meta)
+        decoded, _ = render(field, facts)
+        return scores(signal.values, as_written(decoded, facts.depth))
+
+    def rate(self, num_bytes: int, meta: Mapping[str, Any]) -> float:
+        """Kilobits (1000) per second of sound."""
+        facts = Facts.of(meta)
+        return 8 * num_bytes / 1000 * facts.rate / facts.frames
+
+    def preview(self, field: Field, signal: Signal, target: BinaryIO) -> None:
+        """Write a PNG of both waveforms, their difference, and both spectrograms."""
+        from coordcodec_audio.picture import draw
+
+        draw(field, signal, target)
+
+    def _rendered(
+        self,
+        field: Field,
+        meta: Mapping[str, Any],
+        sample_rate: float | None,
+        region: tuple[float, float] | None,
+        options: Mapping[str, Any],
+    ) -> Sound:
+        if options:
+            raise RecipeError(f"sounds have no option {', '.join(options)}; they have sample_rate and region")
+        facts = Facts.of(meta)
+        samples, rate = render(field, facts, sample_rate, region)
+        if facts.scale != 1:
+            samples *= np.float32(facts.scale)
+        return Sound(samples, rate, facts.depth)
+
+
+def _checked_samples(source: tuple[Any, ...]) -> Sound:
+    if len(source) != 2:
+        raise SignalError(f"a sound is a file or a tuple (samples, sample_rate), got a tuple of {len(source)}")
+    samples, rate = np.asarray(source[0]), source[1]
+    array = samples[:, None] if samples.ndim == 1 else samples
+    if array.ndim != 2 or not 1 <= array.shape[1] <= MAX_CHANNELS or not 1 <= array.size <= MAX_VALUES:
+        raise SignalError(
+            f"samples are (n,) or (n, c), at most {MAX_CHANNELS} channels and {MAX_VALUES} values, got {samples.shape}"
+        )
+    if not isinstance(rate, int | np.integer) or not 1 <= rate <= MAX_RATE:
+        raise SignalError(f"a sample rate is a whole number from 1 to {MAX_RATE}, got {rate!r}")
+    if array.dtype == np.int16:
+        return Sound(array.astype(np.float32) / np.float32(32768), int(rate), 16)
+    if array.dtype not in (np.float32, np.float64):
+        raise SignalError(f"samples are int16, float32 or float64, got {array.dtype}; scale and convert them first")
+    with np.errstate(over="ignore"):
+        copy = array.astype(np.float32)
+    if not np.isfinite(copy).all():
+        raise SignalError("samples must be finite, got some that are NaN or infinite")
+    return Sound(copy, int(rate), 0)
