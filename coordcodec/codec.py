@@ -16,11 +16,11 @@ from typing import Any
 from coordcodec import compressed as opened
 from coordcodec import sizing
 from coordcodec.compressed import Compressed, Progress
-from coordcodec.data import Grid, Signal, Symbols
+from coordcodec.data import Signal, Symbols
 from coordcodec.errors import RecipeError
 from coordcodec.hookspecs import Modality, Source
 from coordcodec.inr.spec import SirenSpec
-from coordcodec.partition import Partition
+from coordcodec.partition import Partition, gain_codes, gain_of
 from coordcodec.plugins import installed, modality_for
 from coordcodec.recipe import Recipe
 from coordcodec.stream import file
@@ -105,7 +105,8 @@ def compress_signal(signal: Signal, modality: Modality, recipe: Recipe, progress
     place = device.find_device(recipe.device)
     plan = _plan(signal, modality, recipe)
     spec, partition = plan.spec, plan.partition
-    source = batches.batches_of(signal, partition, spec, recipe.batch, recipe.seed, place)
+    gains = [gain_of(code) for code in plan.gains]
+    source = batches.batches_of(signal, partition, spec, recipe.batch, recipe.seed, place, gains)
     precision = device.choose_precision(recipe.precision, place, spec.width)
     drawn = siren.init(spec, len(partition), recipe.seed, recipe.omega_0)
     with objective.Objective(spec, source, recipe.l1, precision, place) as loss:
@@ -124,25 +125,29 @@ def compress_signal(signal: Signal, modality: Modality, recipe: Recipe, progress
 
 @dataclass(frozen=True)
 class _Plan:
-    """What is decided before the fit: how the domain is cut, the network of each part, the most bytes."""
+    """What is decided before the fit: how the domain is cut, gains, the network of each part, the most bytes."""
 
     partition: Partition
+    gains: bytes
     spec: SirenSpec
     target: int | None
     file: Callable[[Symbols], bytes]
 
 
 def _plan(signal: Signal, modality: Modality, recipe: Recipe) -> _Plan:
-    partition = Partition.of(signal.coords) if isinstance(signal.coords, Grid) else Partition((1,) * signal.dims)
+    target = sizing.target_bytes(recipe, modality, signal)
+    partition = sizing.choose_partition(signal, recipe, target)
+    gains = gain_codes(signal, partition) if recipe.gains else b""
 
     def header(spec: SirenSpec) -> file.Header:
-        return file.Header(signal.modality, signal.dims, signal.meta, partition.counts, spec.pack())
+        parts, margin = partition.counts, partition.margin
+        return file.Header(signal.modality, signal.dims, signal.meta, parts, spec.pack(), margin, gains)
 
     def side(spec: SirenSpec) -> int:
         return file.side_bytes(header(spec), spec.shapes(), recipe.quantizer == "half")
 
-    spec, target = sizing.choose_spec(signal, modality, recipe, sizing.Sizes(side, len(partition)))
-    return _Plan(partition, spec, target, lambda symbols: file.write(header(spec), symbols))
+    spec, target = sizing.choose_spec(signal, modality, recipe, partition, target, side)
+    return _Plan(partition, gains, spec, target, lambda symbols: file.write(header(spec), symbols))
 
 
 def _quantize(plan: _Plan, recipe: Recipe, params: Mapping[str, Any], calls: _Calls) -> tuple[Symbols, float]:

@@ -16,7 +16,7 @@ from coordcodec.errors import PluginError, SignalError
 from coordcodec.files import check_writable, read_bytes, write_bytes
 from coordcodec.hookspecs import Modality
 from coordcodec.inr.spec import SirenSpec, unpack_spec
-from coordcodec.partition import Partition
+from coordcodec.partition import Partition, gain_of
 from coordcodec.plugins import installed
 from coordcodec.stream import container, file
 from coordcodec.stream.container import Container
@@ -80,7 +80,9 @@ class Compressed:
         from coordcodec.inr.siren import as_field
 
         arrays = {name: tensor.dequantize() for name, tensor in self.symbols.items()}
-        field = as_field(self.spec, arrays, Partition(self.container.parts), torch.device(self.device))
+        partition = Partition(self.container.parts, self.container.margin)
+        gains = [gain_of(code) for code in self.container.gains]
+        field = as_field(self.spec, arrays, partition, torch.device(self.device), gains)
         return _watched(field, self.progress) if self.progress else field
 
     @property
@@ -139,6 +141,8 @@ class Compressed:
             "rate_unit": unit,
             "meta": dict(parsed.meta),
             "parts": list(parsed.parts),
+            "margin": parsed.margin,
+            "gains": len(parsed.gains),
             "network": self.spec.describe(),
             "coding": "binary16" if parsed.coding == container.BINARY16 else "range coder",
             "bits": parsed.bits,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from coordcodec.errors import RecipeError, UnknownName
+from coordcodec.partition import POINTS_PER_PART
 
 EFFORTS = range(1, 10)
 _STEPS = (600, 1250, 2400, 3900, 5700, 9000, 15000, 25000, 50000)
@@ -32,8 +33,16 @@ class Recipe:
     omega_0: frequency factor of the SIREN initialisation, > 0.
     architectures: if not empty, the only (depth, width) pairs to choose from.
 
+    The parts, each with a network of its own (see `coordcodec.partition`):
+    part_points: most points of a grid per part, 64 to 2^24.
+    part_bytes: with a rate or size as target: as many parts of a grid as get about so many bytes each, >= 64;
+        None: as few as `part_points` allows.
+    margin: how far parts overlap, in 256ths of a part's side, 0 to 127; the field fades from one to the next.
+    gains: whether each part is fitted at full amplitude, with its gain coded in a byte.
+
     The fit:
     effort: 1 (seconds) to 9 (as long as it helps); decides `steps` unless that is set.
+    pace: what the steps that effort decides are multiplied by, 0.01 to 100.
     steps: minibatch steps, >= 1.
     optimizer: "soap" or "adam".
     lr: peak learning rate, > 0.
@@ -60,7 +69,12 @@ class Recipe:
     sigma: float = 1.4
     omega_0: float = 30.0
     architectures: tuple[tuple[int, int], ...] = ()
+    part_points: int = POINTS_PER_PART
+    part_bytes: int | None = None
+    margin: int = 0
+    gains: bool = False
     effort: int = 5
+    pace: float = 1.0
     steps: int | None = None
     optimizer: str = "soap"
     lr: float = 6.5e-2
@@ -102,7 +116,7 @@ class Recipe:
         if self.steps is not None:
             return self.steps
         share = (_REFERENCE_PARAMETERS / max(parameters, 1)) ** 0.5
-        return int(_STEPS[self.effort - 1] * min(max(share, 0.25), 1.5))
+        return max(1, int(_STEPS[self.effort - 1] * self.pace * min(max(share, 0.25), 1.5)))
 
 
 _RANGES: tuple[tuple[str, float, float], ...] = (
@@ -113,7 +127,11 @@ _RANGES: tuple[tuple[str, float, float], ...] = (
     ("num_frequencies", 0, 32),
     ("sigma", 1, 8),
     ("omega_0", 1e-3, 1e6),
+    ("part_points", 64, 1 << 24),
+    ("part_bytes", 64, 1 << 30),
+    ("margin", 0, 127),
     ("effort", EFFORTS[0], EFFORTS[-1]),
+    ("pace", 0.01, 100),
     ("steps", 1, 10**8),
     ("lr", 1e-9, 10),
     ("batch", 64, 1 << 24),

@@ -15,6 +15,7 @@ from coordcodec.data import Grid, Signal, Symbols
 from coordcodec.errors import RecipeError
 from coordcodec.hookspecs import Modality
 from coordcodec.inr.spec import SirenSpec
+from coordcodec.partition import Partition
 from coordcodec.recipe import Recipe
 from coordcodec.stream.container import MAX_PARAMETERS
 
@@ -68,29 +69,48 @@ def target_bytes(recipe: Recipe, modality: Modality, signal: Signal) -> int | No
     return count
 
 
-def useful_frequencies(signal: Signal, recipe: Recipe) -> int:
-    """How many frequencies sigma^k pi a signal can show: on a grid those up to its longest axis' Nyquist frequency."""
+def choose_partition(signal: Signal, recipe: Recipe, target: int | None) -> Partition:
+    """How to cut a signal's domain: scattered points are one part."""
+    if not isinstance(signal.coords, Grid):
+        return Partition((1,) * signal.dims)
+    most = recipe.part_points
+    if target is not None and recipe.part_bytes is not None:
+        most = min(most, math.ceil(len(signal.coords) / max(1, round(target / recipe.part_bytes))))
+    return Partition.of(signal.coords, most, recipe.margin)
+
+
+def useful_frequencies(signal: Signal, recipe: Recipe, partition: Partition) -> int:
+    """How many frequencies sigma^k pi a part can show: on a grid those up to its longest axis' Nyquist frequency."""
     if not isinstance(signal.coords, Grid):
         return recipe.num_frequencies
-    highest = (max(signal.coords.shape) - 1) / 2  # in units of pi, of an axis that spans [-1, 1]
+    # In units of pi, of an axis that spans [-1, 1].
+    highest = max((n - 1) / count for n, count in zip(signal.coords.shape, partition.counts, strict=True)) / 2
     return sum(recipe.sigma**k <= highest for k in range(recipe.num_frequencies))
 
 
-def choose_spec(signal: Signal, modality: Modality, recipe: Recipe, sizes: Sizes) -> tuple[SirenSpec, int | None]:
+def choose_spec(
+    signal: Signal,
+    modality: Modality,
+    recipe: Recipe,
+    partition: Partition,
+    target: int | None,
+    side: Callable[[SirenSpec], int],
+) -> tuple[SirenSpec, int | None]:
     """The network to fit and the most bytes for the file, None when the recipe names a width.
 
+    target: see `target_bytes`. side: bytes of everything but the payload, as a function of the network.
     Raises RecipeError when the target is below the smallest possible file; a lenient recipe gets that file and a
     warning instead.
     """
 
+    sizes, frequencies = Sizes(side, len(partition)), useful_frequencies(signal, recipe, partition)
+
     def spec(depth: int, width: int) -> SirenSpec:
-        frequencies = useful_frequencies(signal, recipe)
         return SirenSpec(signal.dims, signal.channels, width, depth, frequencies, round(recipe.sigma * 1000))
 
     def words(count: int) -> str:
         return f"{count} bytes ({_enough(modality.rate(count, signal.meta))} {modality.rate_unit})"
 
-    target = target_bytes(recipe, modality, signal)
     if target is None:
         named = spec(*_named_architecture(recipe))
         if named.parameters * sizes.parts > MAX_PARAMETERS:

@@ -98,7 +98,7 @@ def read_value(r):
 def parse(data):
     """A file as a dict of its fields, with the tensors' weights per part as lists of floats."""
     assert data[:4] == b"CCDC"
-    assert data[4] == 1
+    assert data[4] in (1, 2)
     assert zlib.crc32(data[:-4]) == int.from_bytes(data[-4:], "little")
     r = Reader(data[:-4])
     r.take(5)
@@ -107,6 +107,8 @@ def parse(data):
     f["shape"] = [r.varint() for _ in range(f["dims"])] if flags & 1 else []
     f["channels"] = r.byte()
     f["parts"] = [r.varint() for _ in range(f["dims"])] if flags & 2 else [1] * f["dims"]
+    f["margin"] = r.byte() if flags & 8 else 0
+    f["gains"] = list(r.take(math.prod(f["parts"]))) if flags & 16 else [0] * math.prod(f["parts"])
     f["meta"] = {}
     if flags & 4:
         inner = Reader(r.take(r.varint()))
@@ -141,12 +143,31 @@ def parse(data):
 
 def evaluate(f, p):
     """The values at one coordinate p, by the formulas of the page."""
-    box, local = 0, []
+    axes = []
     for x, count in zip(p, f["parts"], strict=True):
         position = (x + 1) * count / 2
         i = min(math.floor(position), count - 1)
-        box = box * count + i
-        local.append(2 * (position - i) - 1 if count > 1 else x)
+        u = 2 * (position - i) - 1
+        side = -1 if u < 0 else 1
+        own = 1.0
+        if f["margin"] and 0 <= i + side < count:
+            own = min(1.0, (1 + (1 - abs(u)) * 128 / f["margin"]) / 2)
+        axes.append([(i, u if count > 1 else x, own), (i + side, u - 2 * side, 1 - own)])
+    total = [0.0] * f["channels"]
+    for choice in itertools.product(*axes):
+        weight = math.prod(w for _, _, w in choice)
+        if weight == 0:
+            continue
+        box = 0
+        for (i, _, _), count in zip(choice, f["parts"], strict=True):
+            box = box * count + i
+        gain = 2.0 ** (-f["gains"][box] / 8)
+        values = network(f, box, [u for _, u, _ in choice])
+        total = [t + weight * gain * v for t, v in zip(total, values, strict=True)]
+    return total
+
+
+def network(f, box, local):
     h = []
     for x in local:
         phases = [(f["sigma"] / 1000) ** k * math.pi * x for k in range(f["frequencies"])]

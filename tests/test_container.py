@@ -1,6 +1,7 @@
 """The container: what is packed unpacks, and nothing hostile gets through."""
 
 import contextlib
+import math
 import struct
 import zlib
 
@@ -34,11 +35,15 @@ def containers(draw):
     code = st.builds(
         TensorCode, st.floats(1e-20, 1e20).map(round_step), st.builds(Model, st.integers(1, 255), st.integers(0, 255))
     )
+    parts = tuple(draw(st.lists(st.integers(1, 8), min_size=dims, max_size=dims)))
+    boxes = math.prod(parts)
     return Container(
         modality=draw(st.from_regex(r"[a-z][a-z0-9_-]{0,31}", fullmatch=True)),
         dims=dims,
         meta={**draw(META), "shape": shape, "channels": draw(st.integers(1, 255))},
-        parts=tuple(draw(st.lists(st.integers(1, 8), min_size=dims, max_size=dims))),
+        parts=parts,
+        margin=draw(st.integers(0, 127)),
+        gains=draw(st.sampled_from([b"", bytes(range(256)) * (boxes // 256) + bytes(boxes % 256)])),
         network=(draw(st.integers(0, 255)), draw(st.binary(max_size=30))),
         coding=coding,
         bits=16 if coding == BINARY16 else draw(st.integers(2, 12)),
@@ -93,7 +98,7 @@ HEAD = b"CCDC\x01"
         (b"", "not a coordcodec file"),
         (b"CCDC", "not a coordcodec file"),
         (b"\x89PNG\r\n\x1a\n0000", "not a coordcodec file: expected it to begin with b'CCDC', got b'\\x89PNG'"),
-        (b"CCDC\x02" + bytes(20), "newer coordcodec (format 2, this one reads up to 1); upgrade"),
+        (b"CCDC\x03" + bytes(20), "newer coordcodec (format 3, this one reads up to 2); upgrade"),
         (b"CCDC\x00" + bytes(20), "no format 0"),
         (HEAD + bytes(20), "checksum"),
         (signed(HEAD + b"\x80"), "unknown flags 0x80"),
@@ -126,4 +131,4 @@ def test_hostile_files_are_refused_and_told_why(data, says):
 def test_meta_that_no_file_can_hold_is_refused():
     meta = {"note": "x" * 5000, "shape": [], "channels": 1}
     with pytest.raises(ContainerError, match="4096"):
-        pack(Container("x", 1, meta, (1,), (1, b""), BINARY16, 16, (), b""))
+        pack(Container("x", 1, meta, (1,), 0, b"", (1, b""), BINARY16, 16, (), b""))

@@ -14,7 +14,7 @@ FILES = sorted((Path(__file__).parent / "golden").glob("*.ccdc"))
 
 def test_every_feature_of_the_format_has_a_golden_file():
     names = {path.stem for path in FILES}
-    assert names == {"v1-rgb", "v1-grey", "v1-alpha16", "v1-coin", "v1-pixel", "v1-parts", "v1-cloud"}
+    assert names == {"v1-rgb", "v1-grey", "v1-alpha16", "v1-coin", "v1-pixel", "v1-parts", "v1-cloud", "v2-gains"}
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda p: p.stem)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 import time
 from pathlib import Path
@@ -92,7 +91,7 @@ def main() -> None:
                 continue
             row = measure(path, a.modality, rate, a.preset, a.effort, a.device)
             with a.output.open("a") as out:
-                out.write(json.dumps(row) + os.linesep)
+                out.write(json.dumps(row) + "\n")
             shown = row.get("failed") or f"{row['bytes']} bytes, {row['encode_seconds']} s"
             print(f"{path.name} at {rate:g}: {shown}", flush=True)
 

@@ -9,14 +9,16 @@ but the encoding is evaluated for 32 axis samples instead of 256 points.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from coordcodec.data import Grid, Signal
+from coordcodec.data import Floats, Grid, Signal
 from coordcodec.inr.encoding import encode, encode_axis
+from coordcodec.inr.kernels import kernels_for
 from coordcodec.inr.spec import SirenSpec
 from coordcodec.partition import Partition
 
@@ -60,14 +62,17 @@ def stack(batches: list[Batch]) -> list[tuple[list[int], Batch]]:
 class GridBatches:
     """Endless minibatches of one part of a gridded signal."""
 
-    def __init__(self, axes: list[Tensor], lattice: Tensor, size: int, seed: int) -> None:
+    def __init__(self, axes: list[Tensor], lattice: Tensor, spec: SirenSpec, size: int, seed: int) -> None:
         """Start with a permutation.
 
-        axes: per axis the encoded samples (samples, inputs).
+        axes: per axis the samples' coordinates (samples,).
         lattice: the part's values, (*samples, c).
         size: points per batch, about.
         """
-        self.axes = axes
+        self.spec, self.waves = spec, kernels_for(lattice.device).waves
+        # A table per axis, but where there is only one: it would hold the encoding of every point.
+        self.encoded = len(axes) > 1
+        self.axes = [encode_axis(axis, spec, self.waves) for axis in axes] if self.encoded else axes
         self.counts = lattice.shape[:-1]
         self.values = lattice.reshape(-1, lattice.shape[-1])
         side = max(2, round(BLOCK ** (1 / len(axes))))
@@ -103,7 +108,9 @@ class GridBatches:
             shape = [len(samples)] + [1] * dims
             shape[k + 1] = self.sides[k]
             index = index + (samples * stride).view(shape)
-            features.append(self.axes[k].index_select(0, samples.view(-1)).view(1, *samples.shape, -1))
+            found = self.axes[k].index_select(0, samples.view(-1))
+            found = found if self.encoded else encode_axis(found, self.spec, self.waves)
+            features.append(found.view(1, *samples.shape, -1))
         return Batch(features[::-1], self.values.index_select(0, index.view(-1))[None])
 
 
@@ -112,6 +119,7 @@ class PointBatches:
 
     def __init__(self, coords: Tensor, values: Tensor, spec: SirenSpec, size: int, seed: int) -> None:
         self.coords, self.values, self.spec = coords, values, spec
+        self.waves = kernels_for(values.device).waves
         self.size = min(size, len(values))
         self.generator = torch.Generator().manual_seed(seed)
         self.queue = torch.empty(0, dtype=torch.int64)
@@ -121,33 +129,60 @@ class PointBatches:
         if len(self.queue) < self.size:
             self.queue = torch.randperm(len(self.values), generator=self.generator)
         chosen, self.queue = self.queue[: self.size].to(self.values.device), self.queue[self.size :]
-        return Batch([encode(self.coords[chosen], self.spec)[None, None]], self.values[chosen][None])
+        encoded = encode(self.coords.index_select(0, chosen), self.spec, self.waves)
+        return Batch([encoded[None, None]], self.values.index_select(0, chosen)[None])
 
 
 Batches = GridBatches | PointBatches
 
 
 def batches_of(
-    signal: Signal, partition: Partition, spec: SirenSpec, size: int, seed: int, device: torch.device
+    signal: Signal,
+    partition: Partition,
+    spec: SirenSpec,
+    size: int,
+    seed: int,
+    device: torch.device,
+    gains: Sequence[float] = (),
 ) -> list[Batches]:
-    """The minibatches of every part of a signal, in the order of the partition."""
+    """The minibatches of every part of a signal, in the order of the partition.
+
+    size: points per batch and part, about. gains: what each part's values are divided by; empty: nothing.
+    """
+    gains = gains or [1.0] * len(partition)
     if isinstance(signal.coords, Grid):
-        grid = signal.coords
-        values = torch.from_numpy(signal.values).to(device).view(*grid.shape, signal.channels)
-        parts: list[Batches] = []
-        for number, window in enumerate(partition.windows(grid)):
-            axes = []
-            for k in range(grid.dims):
-                _, local = partition.locate_axis(k, window.axis(k))
-                axes.append(encode_axis(torch.from_numpy(local).to(device), spec))
-            place = tuple(slice(o, o + n) for o, n in zip(window.offset, window.shape, strict=True))
-            parts.append(GridBatches(axes, values[place], size, seed + number))
-        return parts
-    boxes, local = partition.locate(signal.coords)
-    parts = []
-    for part in range(len(partition)):
-        mine = np.flatnonzero(boxes == part)
-        mine = mine if len(mine) else np.zeros(1, np.int64)  # an empty box still needs something to fit
-        coords, values = torch.from_numpy(local[mine]).to(device), torch.from_numpy(signal.values[mine]).to(device)
-        parts.append(PointBatches(coords, values, spec, size, seed + part))
+        return _grid_parts(signal, signal.coords, partition, spec, size, seed, device, gains)
+    boxes: list[list[tuple[Floats, Floats]]] = [[] for _ in range(len(partition))]
+    for cover in partition.covers(signal.coords):
+        covered = signal.values[cover.points]
+        for part in np.unique(cover.boxes):
+            mine = cover.boxes == part
+            boxes[part].append((cover.local[mine], covered[mine] / np.float32(gains[part])))
+    # An empty box still needs something to fit.
+    nothing = np.zeros((1, signal.dims), np.float32), np.zeros((1, signal.channels), np.float32)
+    parts: list[Batches] = []
+    for part, found in enumerate(boxes):
+        local, values = zip(*(found or [nothing]), strict=True)
+        coords, targets = (torch.from_numpy(np.concatenate(a)).to(device) for a in (local, values))
+        parts.append(PointBatches(coords, targets, spec, size, seed + part))
+    return parts
+
+
+def _grid_parts(
+    signal: Signal,
+    grid: Grid,
+    partition: Partition,
+    spec: SirenSpec,
+    size: int,
+    seed: int,
+    device: torch.device,
+    gains: Sequence[float],
+) -> list[Batches]:
+    lattice = torch.from_numpy(signal.values).to(device).view(*grid.shape, signal.channels)
+    parts: list[Batches] = []
+    for number, window in enumerate(partition.windows(grid)):
+        axes = [torch.from_numpy(partition.within(number, window, k)).to(device) for k in range(grid.dims)]
+        values = lattice[tuple(slice(o, o + n) for o, n in zip(window.offset, window.shape, strict=True))]
+        values = values if gains[number] == 1 else values / gains[number]
+        parts.append(GridBatches(axes, values, spec, size, seed + number))
     return parts

@@ -8,6 +8,9 @@ import torch
 
 from coordcodec.errors import RecipeError
 
+NARROW = 32
+"""Networks of less width gain no time from bfloat16 on a CPU: their steps are not spent in matrix products."""
+
 
 def find_device(name: str) -> torch.device:
     """The torch device of that name; "auto" is a GPU where there is one. Raises RecipeError."""
@@ -22,18 +25,14 @@ def find_device(name: str) -> torch.device:
     return device
 
 
-NARROW = 32
-"""Networks of less width gain no time from bfloat16 on a CPU: their steps are not spent in matrix products."""
-
-
 def choose_precision(wanted: str, device: torch.device, width: int) -> torch.dtype:
     """The type of the fit's matrix products: for "auto" bfloat16 where this device multiplies it clearly faster."""
     if wanted != "auto":
         return torch.bfloat16 if wanted == "bfloat16" else torch.float32
-    if device.type == "cpu" and width < NARROW:
-        return torch.float32
     if device.type != "cpu":
         return torch.bfloat16 if device.type == "cuda" and torch.cuda.is_bf16_supported() else torch.float32
+    if width < NARROW:
+        return torch.float32
     seconds = {}
     for dtype in (torch.float32, torch.bfloat16):
         a, b = torch.ones(4096, width, dtype=dtype), torch.ones(width, width, dtype=dtype)

@@ -43,8 +43,9 @@ class _Workspace:
         self.out = empty(spec.channels)
 
 
-_Task = tuple[list[int], Params, Batch, int]
-"""Numbers of parts, their parameters in the precision of the products, their batch or a share, points of a batch."""
+_Task = tuple[list[int], Params, Callable[[], Batch], int]
+"""Numbers of parts, their parameters in the precision of the products, what draws their batch or a share of it, and
+the points of the whole batch, 0 if the task draws it whole."""
 
 
 class Objective:
@@ -63,7 +64,7 @@ class Objective:
         self.spaces: dict[tuple[int, ...], _Workspace] = {}
         self.kernels = kernels_for(device)
         self.workers = Workers(device)
-        self.ahead: Future[list[Batch]] | None = None
+        self.ahead: Future[Batch] | None = None
         self.error = torch.zeros((), device=device)
         """The mean squared error of the last minibatch, averaged over the parts."""
 
@@ -82,13 +83,14 @@ class Objective:
 
     def gradient(self, params: Mapping[str, Tensor]) -> tuple[Tensor, Params]:
         """The loss on the next minibatch of every part, summed over parts, and its gradient by tensor."""
-        drawn = self.ahead.result() if self.ahead else self._draw()
+        single = len(self.batches) == 1
+        drawn = (self.ahead.result() if self.ahead else self._draw()) if single else None
         # The first layer stays in float32: its phases reach tens of radians.
         first = {name: params[name] for name in ("weight0", "bias0")}
         tasks = list(self._tasks({name: t.to(self.dtype) for name, t in params.items()} | first, drawn))
         finish = self.workers.start(self._work, tasks)
         # The first thread without work draws the next minibatches while the caller takes its step.
-        self.ahead = self.workers.later(self._draw)
+        self.ahead = self.workers.later(self._draw) if single else None
         results = finish()
         total = torch.stack([loss for loss, _ in results]).sum()
         gradients = _gathered([task[0] for task in tasks], [grads for _, grads in results], params)
@@ -104,28 +106,33 @@ class Objective:
         apply: Callable[..., Tensor] = _Loss.apply
         return apply(self, tuple(params), *params.values())
 
-    def _draw(self) -> list[Batch]:
-        return [source.next() for source in self.batches]
+    def _draw(self) -> Batch:
+        return self.batches[0].next()
 
-    def _tasks(self, params: Params, drawn: list[Batch]) -> Iterator[_Task]:
+    def _tasks(self, params: Params, drawn: Batch | None) -> Iterator[_Task]:
         """What can be computed independently."""
-        if self.device.type != "cpu":
-            for start in range(0, len(drawn), PARTS_AT_ONCE):
-                for same, batch in stack(drawn[start : start + PARTS_AT_ONCE]):
+        if drawn is not None:
+            points = drawn.targets.shape[1]
+            for share in split(drawn, min(self.workers.count, max(1, points // FEWEST_POINTS))):
+                yield [0], params, lambda share=share: share, points  # type: ignore[misc]
+        elif self.device.type == "cpu":
+            # One part at a time stays in a CPU's cache. Each is drawn where it is used, so that the minibatches of
+            # a thousand parts are never held together.
+            for i, source in enumerate(self.batches):
+                yield [i], {name: tensor[i : i + 1] for name, tensor in params.items()}, source.next, 0
+        else:
+            for start in range(0, len(self.batches), PARTS_AT_ONCE):
+                several = [source.next() for source in self.batches[start : start + PARTS_AT_ONCE]]
+                for same, batch in stack(several):
                     rows = [start + i for i in same]
-                    yield rows, {n: t[rows] for n, t in params.items()}, batch, batch.targets.shape[1]
-            return
-        # One part at a time stays in a CPU's cache.
-        for i, batch in enumerate(drawn):
-            points = batch.targets.shape[1]
-            own = params if len(drawn) == 1 else {name: tensor[i : i + 1] for name, tensor in params.items()}
-            for share in split(batch, min(self.workers.count, max(1, points // FEWEST_POINTS))):
-                yield [i], own, share, points
+                    yield rows, {n: t[rows] for n, t in params.items()}, lambda batch=batch: batch, 0  # type: ignore[misc]
 
     @torch.no_grad()
     def _work(self, task: _Task) -> tuple[Tensor, Params]:
         """Loss and gradient of a share of a group's minibatches, as parts of the means over all their points."""
-        _, params, batch, points = task
+        _, params, draw, points = task
+        batch = draw()
+        points = points or batch.targets.shape[1]
         spec, dtype, last = self.spec, self.dtype, self.spec.depth + 1
         space = self._space(*batch.targets.shape[:2])
         self._first_layer(params, batch.features, space)

@@ -7,7 +7,7 @@ A decoder therefore need not know it, and all layers feel quantization and learn
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
@@ -60,8 +60,16 @@ def apply(spec: SirenSpec, params: Mapping[str, Tensor], coords: Tensor) -> Tens
     return hidden
 
 
-def as_field(spec: SirenSpec, arrays: Mapping[str, Floats], partition: Partition, device: torch.device) -> Field:
+def as_field(
+    spec: SirenSpec,
+    arrays: Mapping[str, Floats],
+    partition: Partition,
+    device: torch.device,
+    gains: Sequence[float] = (),
+) -> Field:
     """The decoded function of dequantized parameters, each (parts, ...) float32.
+
+    gains: what each part's values are multiplied by; empty: nothing.
 
     The field takes any (n, d) coordinates and returns (n, c) float32. Its memory does not grow with n beyond
     the result: points are evaluated a slice at a time, on a CPU slices that fit its cache.
@@ -73,7 +81,8 @@ def as_field(spec: SirenSpec, arrays: Mapping[str, Floats], partition: Partition
     def evaluate(number: int, coords: Floats) -> Floats:
         own = {name: tensor[number : number + 1] for name, tensor in params.items()}
         with torch.inference_mode():
-            return _evaluate(spec, own, torch.from_numpy(coords).to(device)[None], kernels)[0].cpu().numpy()
+            found: Floats = _evaluate(spec, own, torch.from_numpy(coords).to(device)[None], kernels)[0].cpu().numpy()
+        return found * np.float32(gains[number]) if gains else found
 
     def field(coords: Floats) -> Floats:
         coords = np.ascontiguousarray(coords, dtype=np.float32)
@@ -82,11 +91,17 @@ def as_field(spec: SirenSpec, arrays: Mapping[str, Floats], partition: Partition
         values = np.empty((len(coords), spec.channels), np.float32)
 
         def fill(start: int) -> None:
-            number, local = partition.locate(coords[start : start + size])
             out = values[start : start + size]
-            for part in np.unique(number):
-                mine = slice(None) if len(partition) == 1 else number == part
-                out[mine] = evaluate(int(part), np.ascontiguousarray(local[mine]))
+            if len(partition) == 1:
+                out[:] = evaluate(0, coords[start : start + size])
+                return
+            out[:] = 0
+            for cover in partition.covers(coords[start : start + size]):
+                shared = np.empty((len(cover.boxes), spec.channels), np.float32)
+                for part in np.unique(cover.boxes):
+                    mine = cover.boxes == part
+                    shared[mine] = evaluate(int(part), np.ascontiguousarray(cover.local[mine]))
+                out[cover.points] += shared * cover.weights
 
         with Workers(device) as workers:
             workers.start(fill, range(0, len(coords), size))()

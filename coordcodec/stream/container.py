@@ -18,7 +18,8 @@ from coordcodec.errors import ContainerError, SignalError
 from coordcodec.stream.entropy import MAX_BITS, MIN_BITS, Model
 
 MAGIC = b"CCDC"
-VERSION = 1
+VERSION = 2
+"""The newest version; a file says the lowest one that describes it."""
 SUFFIX = ".ccdc"
 
 BINARY16, PARAMETRIC = 0, 1
@@ -31,7 +32,9 @@ MAX_TENSORS = 64
 MAX_PARTS = 1 << 16
 MAX_PARAMETERS = 1 << 24
 
-_GRID, _PARTS, _META = 1, 2, 4
+MAX_MARGIN = 127
+
+_GRID, _PARTS, _META, _MARGIN, _GAINS = 1, 2, 4, 8, 16
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,7 @@ class Container:
     dims: dimension d of the coordinates.
     meta: the plugin's facts, with "shape" (list of int, empty for scattered points) and "channels".
     parts: boxes per axis into which the domain is cut, (d,).
+    margin, gains: see `coordcodec.partition`; a byte of gain per box, or none.
     network: kind of network and its specification, which only the room `inr` understands.
     coding: BINARY16 or PARAMETRIC.
     bits: width of the symbols, MIN_BITS to MAX_BITS; 16 for BINARY16.
@@ -61,6 +65,8 @@ class Container:
     dims: int
     meta: Mapping[str, Any]
     parts: tuple[int, ...]
+    margin: int
+    gains: bytes
     network: tuple[int, bytes]
     coding: int
     bits: int
@@ -184,12 +190,14 @@ def pack(container: Container) -> bytes:
         raise ContainerError(f"meta takes {len(meta)} bytes, a file holds {MAX_META}; keep only what write() needs")
     whole = all(n == 1 for n in container.parts)
     flags = (_GRID if shape else 0) | (0 if whole else _PARTS) | (_META if meta else 0)
+    flags |= (_MARGIN if container.margin else 0) | (_GAINS if container.gains else 0)
     name = container.modality.encode("ascii")
     out = bytearray(MAGIC)
-    out += bytes([VERSION, flags, len(name)]) + name + bytes([container.dims])
+    out += bytes([2 if flags & (_MARGIN | _GAINS) else 1, flags, len(name)]) + name + bytes([container.dims])
     out += b"".join(varint(n) for n in shape)
     out += bytes([container.meta["channels"]])
     out += b"" if whole else b"".join(varint(n) for n in container.parts)
+    out += bytes([container.margin] if container.margin else []) + container.gains
     out += varint(len(meta)) + meta if meta else b""
     out += bytes([kind, len(spec)]) + spec
     out += bytes([container.coding])
@@ -221,13 +229,13 @@ def unpack(data: bytes) -> Container:
     if zlib.crc32(data[:-4]) != int.from_bytes(data[-4:], "little"):
         raise ContainerError("damaged or truncated file: the checksum does not match")
     reader = _Reader(data[:-4])
-    reader.take(len(MAGIC) + 1)
-    return _read_body(reader)
+    version = reader.take(len(MAGIC) + 1)[-1]
+    return _read_body(reader, _GRID | _PARTS | _META | (_MARGIN | _GAINS if version > 1 else 0))
 
 
-def _read_body(reader: _Reader) -> Container:
+def _read_body(reader: _Reader, known: int) -> Container:
     flags = reader.byte()
-    if flags & ~(_GRID | _PARTS | _META):
+    if flags & ~known:
         raise ContainerError(f"damaged file: unknown flags {flags:#x}")
     modality = reader.text("the modality", 32)
     dims = reader.varint("the number of dimensions", 1, MAX_DIMS)
@@ -240,6 +248,8 @@ def _read_body(reader: _Reader) -> Container:
     parts = [reader.varint("the number of parts", 1, MAX_PARTS) if flags & _PARTS else 1 for _ in range(dims)]
     if math.prod(parts) > MAX_PARTS:
         raise ContainerError(f"damaged file: {parts} parts exceed {MAX_PARTS}")
+    margin = reader.varint("the margin", 1, MAX_MARGIN) if flags & _MARGIN else 0
+    gains = reader.take(math.prod(parts)) if flags & _GAINS else b""
     extra = _read_meta(reader.take(reader.varint("the length of meta", 1, MAX_META))) if flags & _META else {}
     try:
         meta = check_meta({**extra, "shape": shape, "channels": channels})
@@ -249,7 +259,7 @@ def _read_body(reader: _Reader) -> Container:
     spec = reader.take(reader.byte())
     coding, bits, tensors = _read_table(reader)
     payload = reader.take(len(reader.data) - reader.at)
-    return Container(modality, dims, meta, tuple(parts), (kind, spec), coding, bits, tensors, payload)
+    return Container(modality, dims, meta, tuple(parts), margin, gains, (kind, spec), coding, bits, tensors, payload)
 
 
 def _read_table(reader: _Reader) -> tuple[int, int, tuple[TensorCode, ...]]:

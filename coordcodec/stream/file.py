@@ -26,6 +26,8 @@ class Header:
     meta: Mapping[str, Any]
     parts: tuple[int, ...]
     network: tuple[int, bytes]
+    margin: int = 0
+    gains: bytes = b""
 
 
 def write(header: Header, symbols: Symbols) -> bytes:
@@ -51,8 +53,9 @@ def side_bytes(header: Header, shapes: Shapes, half: bool) -> int:
 
 
 def _pack(header: Header, coding: int, bits: int, table: tuple[TensorCode, ...], payload: bytes) -> bytes:
+    h = header
     return pack(
-        Container(header.modality, header.dims, header.meta, header.parts, header.network, coding, bits, table, payload)
+        Container(h.modality, h.dims, h.meta, h.parts, h.margin, h.gains, h.network, coding, bits, table, payload)
     )
 
 

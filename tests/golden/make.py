@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 import coordcodec
-from coordcodec import codec, partition
+from coordcodec import codec
 from coordcodec.data import Signal
 
 HERE = Path(__file__).parent
@@ -27,8 +27,8 @@ class Cloud:
         return float(num_bytes)
 
 
-def save(name, data):
-    path = HERE / f"v1-{name}.ccdc"
+def save(name, data, version=1):
+    path = HERE / f"v{version}-{name}.ccdc"
     if path.exists():
         return
     opened = coordcodec.open(data)
@@ -51,9 +51,8 @@ def main():
     save("alpha16", image((np.dstack([photo, photo[:, :, :1]]).astype(np.uint16) * 257), width=6, bits=11))
     save("coin", image(photo[:20, :20], preset="coin", width=20))
     save("pixel", image(photo[:1, :1], num_bytes=150))
-    most, partition.Partition.of.__defaults__ = partition.Partition.of.__defaults__, (900,)
-    save("parts", image(photo, num_bytes=1500))
-    partition.Partition.of.__defaults__ = most
+    save("parts", image(photo, num_bytes=1500, part_points=900))
+    save("gains", image(photo, num_bytes=1500, part_points=900, gains=True, margin=20), version=2)
     coords = np.random.default_rng(1).uniform(-1, 1, (500, 3)).astype(np.float32)
     values = (np.linalg.norm(coords, axis=1, keepdims=True) - 0.8).astype(np.float32) / 2
     meta = {"scale": 0.1, "centre": [1.0, 2.5, -1e-9], "unit": "mm", "closed": True, "faces": -7, "open": False}
