@@ -114,7 +114,7 @@ def _evaluate(field: Field, facts: Facts, rate: int, start: int, stop: int) -> F
 
 def _coords(facts: Facts, rate: int, start: int, stop: int) -> Floats:
     """Coordinates (m, 1) of the times i / rate: sample j of the original, at j / facts.rate, lies at 2j/(n-1) - 1."""
-    if rate == facts.rate and 0 <= start and stop <= facts.frames:
+    if rate == facts.rate and start >= 0 and stop <= facts.frames:
         return Grid((facts.frames,)).window([(start, stop)]).coords()
     if facts.frames == 1:
         return np.zeros((stop - start, 1), np.float32)
