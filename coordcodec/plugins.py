@@ -11,14 +11,18 @@ from dataclasses import dataclass, field
 from functools import cache, cached_property
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import PurePath
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import pluggy
 
-from coordcodec.errors import PluginError, RecipeError, UnknownName
+from coordcodec.contract import Checked, fault_of
+from coordcodec.errors import CoordCodecError, PluginError, RecipeError, UnknownName
 from coordcodec.hookspecs import GROUP, Hooks, Modality, Quantizer
 
 T = TypeVar("T", Modality, Quantizer)
+
+OURS = "coordcodec"
+"""The distribution whose names nobody else can take."""
 
 
 @dataclass(frozen=True)
@@ -41,15 +45,21 @@ class Registry(Generic[T]):
 
     def add(self, entry: Entry[T], protocol: type) -> None:
         """Take an object in, or remember why not."""
-        if not isinstance(entry.object, protocol):
-            missing = [name for name in _members(protocol) if not hasattr(entry.object, name)]
+        plugin = f"plugin {entry.package}"
+        try:
+            fault = fault_of(entry.object, protocol)
+            name = str(getattr(entry.object, "name", type(entry.object).__name__))
+        except Exception as error:  # noqa: BLE001  a property may raise anything
+            fault, name = f"cannot be looked at: {_reason(error)}", type(entry.object).__name__
+        if fault:
+            self.failures.append(f"{plugin}: its {self.kind} {name!r} {fault}")
+        elif name in self.entries and self.entries[name].package == OURS:
+            # Installing a plugin must not take away what files of ours need.
             self.failures.append(
-                f"plugin {entry.package}: its {self.kind} {entry.object!r} lacks {', '.join(missing)}; "
-                "see coordcodec.hookspecs"
+                f"{plugin}: its {self.kind} {name!r} is left out, coordcodec has one of that name; rename it or "
+                f"uninstall the plugin: pip uninstall {entry.package}"
             )
-            return
-        name = entry.object.name
-        if name in self.entries:
+        elif name in self.entries:
             self.collisions[name] = (
                 f"two plugins register the {self.kind} {name!r}: {self.entries[name].package} and {entry.package}; "
                 "uninstall one of them"
@@ -65,10 +75,6 @@ class Registry(Generic[T]):
             hint = "".join(f" ({failure})" for failure in self.failures)
             raise UnknownName(self.kind, name, self.entries, hint)
         return self.entries[name].object
-
-
-def _members(protocol: type) -> list[str]:
-    return [*getattr(protocol, "__annotations__", {}), *(n for n in vars(protocol) if not n.startswith("_"))]
 
 
 @dataclass
@@ -91,33 +97,49 @@ class Plugins:
     def _collect(self, registry: Registry[T], hook: str, protocol: type) -> Registry[T]:
         registry.failures.extend(self.failures)
         for package, version, manager in self.managers:
-            try:
-                objects = [thing for listed in getattr(manager.hook, hook)() for thing in listed]
-            except Exception as error:  # noqa: BLE001  third-party code may raise anything
-                registry.failures.append(f"plugin {package} failed in {hook}: {_reason(error)}")
-                continue
-            for thing in objects:
-                registry.add(Entry(thing, package, version), protocol)
+            for implementation in getattr(manager.hook, hook).get_hookimpls():
+                try:
+                    # Called here and not by pluggy, which leaves out a None without a word.
+                    objects = _listed(implementation.function(), hook)
+                except Exception as error:  # noqa: BLE001  third-party code may raise anything
+                    registry.failures.append(f"plugin {package} failed in {hook}: {_reason(error)}")
+                    continue
+                for thing in objects:
+                    registry.add(Entry(thing, package, version), protocol)
         return registry
 
 
-def _reason(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}".splitlines()[0]
+def _listed(objects: object, hook: str) -> list[Any]:
+    if not isinstance(objects, list | tuple):
+        raise PluginError(f"{hook}() must return a list, got {type(objects).__name__}")
+    return list(objects)
+
+
+def _reason(error: BaseException) -> str:
+    named = str(error) if isinstance(error, CoordCodecError) else f"{type(error).__name__}: {error}"
+    return named.splitlines()[0]
+
+
+def _origin(point: EntryPoint) -> tuple[str, str, EntryPoint]:
+    package, version = (point.dist.name, point.dist.version) if point.dist else (point.value, "unknown")
+    return package, version, point
 
 
 def load(points: Iterable[EntryPoint]) -> Plugins:
     """Load plugins from entry points; whatever goes wrong becomes an entry of `failures`."""
     found = Plugins()
-    for point in sorted(points, key=lambda p: (p.name, p.value)):
-        package, version = (point.dist.name, point.dist.version) if point.dist else (point.value, "unknown")
+    for package, version, point in sorted(map(_origin, points), key=lambda o: (o[0] != OURS, o[2].name, o[2].value)):
         # A manager of its own per plugin: pluggy skips a second plugin of the same name without a word.
         manager = pluggy.PluginManager(GROUP)
         manager.add_hookspecs(Hooks)
         try:
             manager.register(point.load())
             manager.check_pending()
-        except Exception as error:  # noqa: BLE001  third-party code may raise anything
-            found.failures.append(f"plugin {point.name!r} of {package} failed to load: {_reason(error)}")
+        except (Exception, SystemExit) as error:  # noqa: BLE001  third-party code may raise anything
+            found.failures.append(
+                f"plugin {point.name!r} of {package} failed to load: {_reason(error)}; "
+                f"mend or uninstall it: pip uninstall {package}"
+            )
             continue
         found.managers.append((package, version, manager))
     return found
@@ -129,6 +151,14 @@ def installed() -> Plugins:
     return load(entry_points(group=GROUP))
 
 
+def modality(name: str, plugins: Plugins | None = None) -> Modality:
+    """The modality of that name, its answers checked. Raises UnknownName or PluginError."""
+    registry = (plugins or installed()).modalities
+    found = registry.get(name)
+    entry = registry.entries[name]
+    return Checked(found, f"{entry.package} {entry.version}")
+
+
 def modality_for(path: str, plugins: Plugins | None = None) -> Modality:
     """The modality that reads files with this path's suffix.
 
@@ -138,7 +168,7 @@ def modality_for(path: str, plugins: Plugins | None = None) -> Modality:
     suffix = PurePath(path).suffix.lower()
     names = sorted(name for name, entry in registry.entries.items() if suffix in entry.object.suffixes)
     if len(names) == 1:
-        return registry.get(names[0])
+        return modality(names[0], plugins)
     listed = ", ".join(names or sorted(registry.entries)) or "none is installed"
     why = f"several modalities read {suffix!r}" if names else f"no modality reads the suffix {suffix!r}"
     raise RecipeError(f"{path}: {why}; name one with --modality, choices: {listed}")

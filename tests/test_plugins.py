@@ -1,16 +1,23 @@
 """Plugins come in by entry points; broken and colliding ones are told apart and named."""
 
+import argparse
 import sys
 import types
 from importlib.metadata import EntryPoint
+from io import BytesIO
 
+import numpy as np
 import pytest
 
-from coordcodec import plugins
+from coordcodec import contract, plugins
+from coordcodec.cli.arguments import build_parser
+from coordcodec.data import Grid, Signal
 from coordcodec.errors import PluginError, RecipeError, UnknownName
-from coordcodec.hookspecs import hookimpl
+from coordcodec.hookspecs import Modality, Previewer, hookimpl
 from coordcodec.quant.uniform import Uniform
 from coordcodec.recipe import Recipe
+
+SIGNAL = Signal(Grid((3, 2)), np.zeros((6, 1), np.float32), "toy")
 
 
 class Toy:
@@ -22,11 +29,20 @@ class Toy:
     read_options = {}
     write_options = {}
 
-    def read(self, source, **options): ...
-    def render(self, field, meta, **options): ...
-    def write(self, field, meta, target, *, format, **options): ...
-    def score(self, field, signal): ...
-    def rate(self, num_bytes, meta): ...
+    def read(self, source, **options):
+        return SIGNAL
+
+    def render(self, field, meta, **options):
+        return field(np.zeros((1, 2), np.float32))
+
+    def write(self, field, meta, target, *, format, **options):
+        target.write(self.render(field, meta).tobytes())
+
+    def score(self, field, signal):
+        return {"x": 1.0}
+
+    def rate(self, num_bytes, meta):
+        return num_bytes
 
 
 @pytest.fixture
@@ -58,8 +74,16 @@ def test_a_plugin_that_cannot_be_imported_takes_nobody_down(entry):
     found = plugins.load([broken, entry("toy", [Toy()])])
     assert found.modalities.get("toy").name == "toy"
     assert len(found.modalities.failures) == 1
-    with pytest.raises(UnknownName, match=r"unknown modality 'x'.*toy.*'broken'.*No module named"):
+    with pytest.raises(UnknownName, match=r"unknown modality 'x'.*toy.*'broken'.*No module named.*pip uninstall"):
         found.modalities.get("x")
+
+
+def test_a_plugin_that_exits_takes_nobody_down(entry, tmp_path, monkeypatch):
+    (tmp_path / "leaves_early.py").write_text("import sys\nsys.exit('no licence')\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    found = plugins.load([EntryPoint("early", "leaves_early", "coordcodec"), entry("toy", [Toy()])])
+    assert found.modalities.get("toy").name == "toy"
+    assert "SystemExit: no licence" in found.modalities.failures[0]
 
 
 def test_a_misspelt_hook_is_told(entry):
@@ -77,11 +101,82 @@ def test_a_hook_that_raises_takes_nobody_down(entry):
     assert found.quantizers.failures == ["plugin plugin_odd failed in register_quantizers: OSError: no licence file"]
 
 
+@pytest.mark.parametrize(
+    ("returned", "says"),
+    [(None, "NoneType"), (Toy(), "Toy"), ((t for t in [Toy()]), "generator"), ({"toy": Toy()}, "dict")],
+)
+def test_a_hook_that_returns_no_list_is_told(entry, returned, says):
+    found = plugins.load([entry("odd", register_modalities=hookimpl(lambda: returned)), entry("toy", [Toy()])])
+    assert found.modalities.get("toy").name == "toy"
+    assert found.modalities.failures == [
+        f"plugin plugin_odd failed in register_modalities: register_modalities() must return a list, got {says}"
+    ]
+
+
 def test_two_plugins_with_one_name_are_both_named(entry):
-    found = plugins.load([entry("one", [Toy()], [Uniform()]), entry("two", [Toy()])])
+    class Other(Toy):
+        name = "other"
+
+    found = plugins.load([entry("one", [Toy()], [Uniform()]), entry("two", [Toy(), Other()])])
     with pytest.raises(PluginError, match="two plugins register the modality 'toy': plugin_one and plugin_two"):
         found.modalities.get("toy")
     assert found.quantizers.get("uniform").name == "uniform"
+    assert found.modalities.get("other").name == "other"
+
+
+def test_nobody_takes_a_name_of_ours(entry):
+    from importlib.metadata import entry_points
+
+    class Image(Toy):
+        name = "image"
+
+    found = plugins.load([entry("aaa", [Image(), Toy()]), *entry_points(group="coordcodec")])
+    assert found.modalities.entries["image"].package == "coordcodec"
+    assert not isinstance(found.modalities.get("image"), Toy)
+    assert found.modalities.get("toy").name == "toy"
+    assert found.modalities.failures == [
+        "plugin plugin_aaa: its modality 'image' is left out, coordcodec has one of that name; "
+        "rename it or uninstall the plugin: pip uninstall plugin_aaa"
+    ]
+
+
+def raises(self):
+    raise RuntimeError("no GPU\nhere")
+
+
+@pytest.mark.parametrize(
+    ("members", "says"),
+    [
+        ({"name": "Toy"}, "'Toy' has the name 'Toy'; a name is 1 to 32 of a-z"),
+        ({"name": "x" * 33}, "a name is 1 to 32 of a-z"),
+        ({"name": 3}, "has the name 3; a name is 1 to 32 of a-z"),
+        ({"suffixes": ()}, "has the suffixes (); expected a tuple of at least one"),
+        ({"suffixes": ".toy"}, "has the suffixes '.toy'; expected a tuple of at least one"),
+        ({"suffixes": (".Toy",)}, "has the suffix '.Toy'; a suffix is lower case and begins with a dot"),
+        ({"rate_unit": None}, "has the rate_unit None; expected a word"),
+        ({"main_score": ""}, "has the main_score ''; expected a word"),
+        ({"defaults": {"width": 4}}, "has defaults of type dict; expected a coordcodec.Recipe"),
+        ({"defaults": Recipe()}, "has defaults without a target; set rate, num_bytes or width in them"),
+        ({"read_options": None}, "has read_options that are no mapping; expected the name of each option"),
+        ({"write_options": {"scale": None}}, "has write_options that are no mapping; expected the name of each option"),
+        ({"write_options": {"a-b": "x"}}, "has the name 'a-b' in its write_options; a name is lower case"),
+        ({"read_options": {"seed": "x"}}, "has 'seed' in its read_options, which the command line uses itself"),
+        ({"rate_unit": property(raises)}, "'Odd' cannot be looked at: RuntimeError: no GPU"),
+    ],
+)
+def test_a_modality_with_a_wrong_fact_is_left_out_and_told(entry, members, says):
+    odd = type("Odd", (Toy,), members)()
+    found = plugins.load([entry("odd", [odd]), entry("toy", [type("Fine", (Toy,), {"name": "fine"})()])])
+    assert list(found.modalities.entries) == ["fine"]
+    (failure,) = found.modalities.failures
+    assert failure.startswith("plugin plugin_odd: its modality ")
+    assert says in failure
+    assert "\n" not in failure
+
+
+def test_a_class_in_place_of_an_object_is_told(entry):
+    (failure,) = plugins.load([entry("odd", [Toy])]).modalities.failures
+    assert failure == "plugin plugin_odd: its modality 'toy' is a class; return an object of it, Toy()"
 
 
 def test_an_object_that_breaks_the_protocol_is_told_what_it_lacks(entry):
@@ -90,6 +185,27 @@ def test_an_object_that_breaks_the_protocol_is_told_what_it_lacks(entry):
     assert "plugin_bad" in failures[0]
     assert "read" in failures[0]
     assert "rate_unit" in failures[0]
+
+
+def test_a_quantizer_that_breaks_its_protocol_is_told(entry):
+    failures = plugins.load([entry("bad", (), [types.SimpleNamespace(name="bad"), Uniform])]).quantizers.failures
+    assert "its quantizer 'bad' lacks __call__" in failures[0]
+    assert "is a class; return an object of it, Uniform()" in failures[1]
+
+
+def test_the_options_that_the_command_line_has_itself_are_known():
+    (commands,) = (a for a in build_parser()._actions if isinstance(a, argparse._SubParsersAction))
+
+    def own(command):
+        return {
+            option.removeprefix("--").replace("-", "_")
+            for action in commands.choices[command]._actions
+            for option in action.option_strings
+            if option.startswith("--") and not action.dest.startswith("option_")
+        }
+
+    assert contract.TAKEN["read_options"] == own("compress") | own("evaluate")
+    assert contract.TAKEN["write_options"] == own("decompress")
 
 
 def test_a_suffix_that_several_or_none_read_needs_a_name(entry):
@@ -103,3 +219,115 @@ def test_a_suffix_that_several_or_none_read_needs_a_name(entry):
         plugins.modality_for("a.TOY", found)
     with pytest.raises(RecipeError, match="no modality reads the suffix '.xyz'"):
         plugins.modality_for("a.xyz", found)
+
+
+def checked(**members):
+    return contract.Checked(type("Odd", (Toy,), members)(), "odd-plugin 1.2")
+
+
+def ones(coords):
+    if coords.shape[1] != 2:
+        raise ValueError(f"coords must be (n, 2), got shape {coords.shape}")
+    return np.ones((len(coords), 1), np.float32)
+
+
+def test_a_modality_that_keeps_its_contract_is_as_it_was(entry):
+    odd = checked(preview=lambda self, field, signal, target: None, notes="kept")
+    assert isinstance(odd, Modality)
+    assert isinstance(odd, Previewer)
+    assert not isinstance(checked(), Previewer)
+    assert (odd.name, odd.notes) == ("toy", "kept")
+    with pytest.raises(AttributeError):
+        odd.no_such_thing  # noqa: B018
+    assert odd.read("x") is SIGNAL
+    assert odd.render(ones, SIGNAL.meta) == 1
+    odd.write(ones, SIGNAL.meta, target := BytesIO(), format=".toy")
+    assert target.getvalue() == np.float32(1).tobytes()
+    assert odd.score(ones, SIGNAL) == {"x": 1.0}
+    assert odd.rate(7, SIGNAL.meta) == 7.0
+    found = plugins.load([entry("toy", [Toy()])])
+    for modality in (plugins.modality("toy", found), plugins.modality_for("a.toy", found)):
+        assert modality.read("x") is SIGNAL
+        assert isinstance(modality, contract.Checked)
+
+
+def score_of(value):
+    return lambda self, field, signal: {"x": value}
+
+
+@pytest.mark.parametrize(
+    ("members", "use", "says"),
+    [
+        ({"read": lambda s, x: np.zeros(3)}, "read", "must return a coordcodec.Signal from read(), got ndarray"),
+        ({"read": lambda s, x: None}, "read", "must return a coordcodec.Signal from read(), got NoneType"),
+        ({"name": "other"}, "read", "must name itself in the signal, got 'toy'"),
+        ({"render": lambda s, f, m: None}, "render", "must return the decoded data from render(), got None"),
+        ({"render": lambda s, f, m: f([[0, 0]])}, "render", "an array of coords (n, d), it asked with list"),
+        ({"render": lambda s, f, m: f(np.zeros(2))}, "render", "an array of coords (n, d), it asked with (2,)"),
+        ({"render": lambda s, f, m: f(np.zeros((5, 3)))}, "render", "asked its field wrongly: coords must be (n, 2)"),
+        ({"score": lambda s, f, x: f(np.zeros((5, 3)))}, "score", "asked its field wrongly: coords must be (n, 2)"),
+        ({"score": lambda s, f, x: {"y": 1.0}}, "score", "must return its main score 'x' from score(), got {'y': 1.0}"),
+        ({"score": lambda s, f, x: 1.0}, "score", "must return its main score 'x' from score(), got 1.0"),
+        ({"score": score_of(float("inf"))}, "score", "must return finite numbers or None from score(), x is inf"),
+        ({"score": score_of("good")}, "score", "must return finite numbers or None from score(), x is 'good'"),
+        ({"rate": lambda s, n, m: None}, "rate", "must return a number from rate(), got None"),
+        ({"rate": lambda s, n, m: float("nan")}, "rate", "must return a number from rate(), got nan"),
+        ({"write": lambda s, f, m, t, *, format: t.close()}, "write", "must leave the target of write() open"),
+        ({"write": lambda s, f, m, t, *, format: f(t)}, "write", "an array of coords (n, d), it asked with BytesIO"),
+    ],
+)
+def test_what_breaks_the_contract_is_one_line_that_names_the_plugin(members, use, says):
+    odd = checked(**members)
+    calls = {
+        "read": lambda: odd.read("x"),
+        "render": lambda: odd.render(ones, SIGNAL.meta),
+        "write": lambda: odd.write(ones, SIGNAL.meta, BytesIO(), format=".toy"),
+        "score": lambda: odd.score(ones, SIGNAL),
+        "rate": lambda: odd.rate(1, SIGNAL.meta),
+    }
+    with pytest.raises(PluginError) as caught:
+        calls[use]()
+    text = str(caught.value)
+    assert text.startswith(f"plugin odd-plugin 1.2: the modality '{odd.name}' ")
+    assert says in text
+    assert text.endswith("; update it or tell its author")
+
+
+def test_scores_of_other_types_become_plain_numbers():
+    scores = checked(score=score_of(np.float32(0.5))).score(ones, SIGNAL)
+    assert scores == {"x": 0.5}
+    assert type(scores["x"]) is float
+    assert checked(score=score_of(None)).score(ones, SIGNAL) == {"x": None}
+
+
+@pytest.fixture
+def site(tmp_path):
+    """Install plugins for the command: name -> source of the module; returns the folder to put on PYTHONPATH."""
+
+    def install(**modules):
+        for name, source in modules.items():
+            (tmp_path / f"{name}.py").write_text(source)
+            info = tmp_path / f"{name}-1.0.dist-info"
+            info.mkdir()
+            (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
+            (info / "entry_points.txt").write_text(f"[coordcodec]\n{name} = {name}\n")
+        return tmp_path
+
+    return install
+
+
+def test_the_command_lists_what_is_wrong_and_goes_on(site, command, monkeypatch):
+    folder = site(
+        breaks="raise RuntimeError('no such driver')\n",
+        forgets="from coordcodec.hookspecs import hookimpl\n\n@hookimpl\ndef register_modalities():\n    pass\n",
+    )
+    monkeypatch.setenv("PYTHONPATH", str(folder))
+    done = command("modalities")
+    assert done.returncode == 0
+    assert "image" in done.stdout
+    assert done.stderr.splitlines() == [
+        "warning: plugin 'breaks' of breaks failed to load: RuntimeError: no such driver; "
+        "mend or uninstall it: pip uninstall breaks",
+        "warning: plugin forgets failed in register_modalities: register_modalities() must return a list, got NoneType",
+    ]
+    assert command("compress", "--help").returncode == 0
