@@ -32,9 +32,9 @@ def test_it_keeps_the_contract(name):
 
 def test_the_contract_catches_modalities_that_break_it(photograph):
     class Loose(type(IMAGE)):
-        def render(self, field, meta, **options):
+        def render(self, field, meta, *, scale=None, size=None, region=None, **options):
             field(np.zeros((1, 2), np.float32))
-            return super().render(field, meta, **options)
+            return super().render(field, meta, scale=scale, size=size, region=region, **options)
 
     class Random(type(IMAGE)):
         def read(self, source, **options):
@@ -259,3 +259,58 @@ def test_every_nasty_file_is_read_or_refused():
                 assert isinstance(IMAGE.read(path), Signal)
             except CoordCodecError as error:
                 assert "\n" not in str(error)
+
+
+def previewed(field, signal):
+    target = io.BytesIO()
+    IMAGE.preview(field, signal, target)
+    with Pil.open(target) as picture:
+        assert picture.format == "PNG"
+        return np.asarray(picture.convert("RGB"))
+
+
+@pytest.mark.parametrize("name", ["basn0g16.png", "basn2c08.png", "basn4a08.png", "basn6a16.png", "s01n3p01.png"])
+def test_a_preview_shows_both_pictures_and_no_difference(name):
+    signal = IMAGE.read(IMAGES / name)
+    shown = previewed(nearest_field(signal), signal)
+    assert shown.shape == (364, 992, 3)
+    original, decoded, difference = (shown[36:356, 8 + 328 * k : 328 + 328 * k] for k in range(3))
+    assert np.array_equal(original, decoded)
+    assert not difference.any()
+
+
+def test_a_preview_shows_the_difference_amplified():
+    pixels = np.full((40, 60), 100, np.uint8)
+    signal = IMAGE.read(pixels)
+    pixels[:20] += 2
+    shown = previewed(nearest_field(IMAGE.read(pixels)), signal)
+    difference = shown[36:236, 664:964]  # each pixel five wide and high
+    assert difference[:100].min() == difference[:100].max() == 2 * 100
+    assert not difference[100:].any()
+
+
+@pytest.mark.parametrize(
+    ("shape", "size"),
+    [((1, 1), (364, 992)), ((1, 5000), (45, 2177)), ((5000, 3), (759, 992)), ((1000, 1600), (378, 1634))],
+)
+def test_a_preview_is_of_bounded_size_and_asks_in_slices(shape, size):
+    signal = IMAGE.read(np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8))
+    asked = []
+
+    def field(coords):
+        asked.append(len(coords))
+        return np.zeros((len(coords), 1), np.float32)
+
+    shown = previewed(field, signal)
+    assert shown.shape[:2] == size
+    assert sum(asked) == signal.values.size
+    assert max(asked) <= 1 << 16
+
+
+def test_a_preview_of_a_large_picture_shows_means():
+    stripes = np.zeros((1536, 1536), np.uint8)
+    stripes[:, ::2] = 200
+    signal = IMAGE.read(stripes)
+    shown = previewed(lambda c: np.full((len(c), 1), -1, np.float32), signal)
+    assert np.array_equal(np.unique(shown[36:-8, 8:776]), [100])
+    assert np.array_equal(np.unique(shown[36:-8, 1560:-8]), [200])  # twice the mean difference

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import warnings
+from functools import cache
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -107,13 +108,19 @@ def _png16(image: Any, data: bytes) -> NDArray[np.uint16]:
     return np.concatenate([pixels, opaque.astype(np.uint16) * np.uint16(0xFFFF)], axis=2)
 
 
-def _read_tiff16(data: bytes) -> tuple[Pixels, list[str]] | None:
-    """The first page of a 16-bit TIFF, which Pillow reads in part and cuts to 8 bits; None for other TIFFs."""
+@cache
+def _tifffile() -> Any:
     import logging
 
     import tifffile
 
     logging.getLogger("tifffile").addHandler(logging.NullHandler())  # what it finds odd, it raises too
+    return tifffile
+
+
+def _read_tiff16(data: bytes) -> tuple[Pixels, list[str]] | None:
+    """The first page of a 16-bit TIFF, which Pillow reads in part and cuts to 8 bits; None for other TIFFs."""
+    tifffile = _tifffile()
     with tifffile.TiffFile(io.BytesIO(data)) as opened:
         page = opened.pages.first
         if page.dtype != np.uint16:

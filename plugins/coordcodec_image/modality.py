@@ -16,11 +16,7 @@ from coordcodec.files import read_bytes
 from coordcodec.hookspecs import Source
 from coordcodec.recipe import Recipe
 from coordcodec_image.files import MAX_PIXELS, Pixels, read_pixels, write_pixels
-
-MOST_PSNR_DB = 100.0
-"""The score of identical pictures, whose PSNR is infinite."""
-MS_SSIM_SIDE = 161
-"""MS-SSIM halves the picture four times and then needs 11 pixels (Wang et al. 2003)."""
+from coordcodec_image.metrics import ms_ssim, psnr_db
 
 
 class Image:
@@ -112,14 +108,19 @@ class Image:
         for start in range(0, len(flat), 1 << 18):
             original = np.rint((signal.values[start : start + (1 << 18)].astype(np.float64) + 1) * (peak / 2))
             squares += float(((flat[start : start + (1 << 18)] - original) ** 2).sum())
-        error = squares / signal.values.size
-        psnr = MOST_PSNR_DB if error == 0 else min(MOST_PSNR_DB, 10 * math.log10(peak**2 / error))
-        return {"psnr_db": psnr, "ms_ssim": _ms_ssim(decoded, signal, peak)}
+        psnr = psnr_db(squares / signal.values.size, peak)
+        return {"psnr_db": psnr, "ms_ssim": ms_ssim(decoded, signal, peak)}
 
     def rate(self, num_bytes: int, meta: Mapping[str, Any]) -> float:
         """Bits per pixel."""
         height, width = _shape(meta)
         return 8 * num_bytes / (height * width)
+
+    def preview(self, field: Field, signal: Signal, target: BinaryIO) -> None:
+        """Write a PNG of the original, the decoded picture and their amplified difference, side by side."""
+        from coordcodec_image.picture import draw
+
+        draw(field, signal, _peak(signal.meta), target)
 
 
 def _checked_array(array: np.ndarray[Any, Any]) -> Pixels:
@@ -156,8 +157,8 @@ def _output_grid(
     height, width = _shape(meta)
     if scale is not None and size is not None:
         raise RecipeError("choose scale or size, not both")
-    if scale is not None and not (isinstance(scale, int | float) and 0 < scale < math.inf):
-        raise RecipeError(f"scale must be a number above 0, got {scale!r}")
+    if scale is not None and not (isinstance(scale, int | float) and 0 < scale <= MAX_PIXELS):
+        raise RecipeError(f"scale must be a number above 0, at most {MAX_PIXELS}, got {scale!r}")
     if size is not None and not _whole_numbers(size, 2):
         raise RecipeError(f"size of an image is two whole numbers WxH such as 640x480, got {size!r}")
     factor = 1.0 if scale is None else float(scale)
@@ -196,14 +197,3 @@ def _render(field: Field, meta: Mapping[str, Any], grid: Grid) -> Pixels:
     for part, values in sample(field, grid):
         flat[part] = np.rint(np.clip((values + 1) * (peak / 2), 0, peak))
     return flat.reshape(*grid.shape, meta["channels"])
-
-
-def _ms_ssim(decoded: Pixels, signal: Signal, peak: int) -> float | None:
-    if min(decoded.shape[:2]) < MS_SSIM_SIDE:
-        return None
-    import torch
-    from pytorch_msssim import ms_ssim
-
-    original = torch.from_numpy(signal.values.reshape(decoded.shape)).permute(2, 0, 1)[None]
-    ours = torch.from_numpy(decoded.astype(np.float32)).permute(2, 0, 1)[None]
-    return float(ms_ssim(ours, (original + 1) * (peak / 2), data_range=peak))
