@@ -2,8 +2,8 @@
 
 One JSON line per file, rate and codec: the real size of the compressed file and the scores of what it decodes to.
 Ours comes first; LAME and libopus (in libsndfile) then get the setting whose file is the smallest that is no smaller
-than ours, so that rounding favours them. What they decode is resampled to the original's rate and shifted by their
-delay before it is scored by the same functions. An interrupted run resumes; a file that fails is recorded as failed.
+than ours, so that rounding favours them. What they decode is shifted by their delay and resampled to the original's
+rate before it is scored by the same functions. An interrupted run resumes; a file that fails is recorded as failed.
 """
 
 from __future__ import annotations
@@ -40,7 +40,9 @@ PEERS: dict[str, tuple[str, str, tuple[str | None, ...]]] = {
 OPUS_RATES = (8000, 12000, 16000, 24000, 48000)
 NEAR = 1.03
 """Of an encoder's modes, the best that comes within this factor of the smallest file that is large enough."""
-HALVINGS = 9
+HALVINGS = 13
+CLOSE = 1.003
+"""A file so near to the size that is wanted ends the search."""
 BLOCK = 1 << 14
 
 
@@ -90,7 +92,8 @@ def peer(signal: Signal, name: str, size: int) -> Row:
 
     def decode(data: bytes) -> tuple[Floats, int]:
         decoded, decoded_rate = soundfile.read(io.BytesIO(data), dtype="float32", always_2d=True)
-        return _aligned(_resampled(decoded, decoded_rate, rate), signal.values)
+        moved, lag = _aligned(_resampled(decoded, decoded_rate, coded_rate), samples)
+        return _resampled(moved, coded_rate, rate)[: len(signal.values)], lag
 
     found = []
     for mode in modes:
@@ -129,6 +132,8 @@ def _smallest(encode: Callable[[float], bytes], size: int) -> tuple[float, float
     for _ in range(HALVINGS):
         middle = timed((lower + upper) / 2)
         tried.append(middle)
+        if size <= len(middle[2]) <= CLOSE * size:
+            break
         lower, upper = (middle[0], upper) if len(middle[2]) >= size else (lower, middle[0])
     enough = [attempt for attempt in tried if len(attempt[2]) >= size]
     return (
@@ -165,8 +170,9 @@ def _resampled(samples: Floats, rate: int, wanted: int) -> Floats:
 def _aligned(decoded: Floats, original: Floats) -> tuple[Floats, int]:
     """Decoded samples moved to where they resemble the original most, cut to its length; and by how many samples."""
     length = 1 << (len(decoded) + len(original)).bit_length()
-    spectra = [np.fft.rfft(array.mean(axis=1, dtype=np.float64), length) for array in (decoded, original)]
-    correlation = np.fft.irfft(spectra[0] * np.conj(spectra[1]), length)
+    correlation = np.zeros(length)
+    for y, x in zip(decoded.T, original.T, strict=True):
+        correlation += np.fft.irfft(np.fft.rfft(y, length) * np.conj(np.fft.rfft(x, length)), length)
     lag = int(np.argmax(correlation))
     lag = lag - length if lag > length // 2 else lag
     moved = np.zeros_like(original)
