@@ -46,17 +46,27 @@ def split(batch: Batch, count: int) -> list[Batch]:
     return [Batch(list(f), t) for f, t in zip(shares, batch.targets.split(size * points, 1), strict=True)]
 
 
-def stack(batches: list[Batch]) -> list[tuple[list[int], Batch]]:
-    """Minibatches of several parts as one per shape, each with the indices of its parts."""
-    alike: dict[tuple[torch.Size, ...], list[int]] = {}
-    for i, batch in enumerate(batches):
-        alike.setdefault(tuple(f.shape for f in batch.features), []).append(i)
-    stacked = []
-    for members in alike.values():
-        axes = zip(*(batches[i].features for i in members), strict=True)
-        targets = torch.cat([batches[i].targets for i in members])
-        stacked.append((members, Batch([torch.cat(features) for features in axes], targets)))
-    return stacked
+def join(batches: list[Batch]) -> Batch:
+    """Minibatches of several parts, of one shape, as one."""
+    if len(batches) == 1:
+        return batches[0]
+    axes = zip(*(batch.features for batch in batches), strict=True)
+    return Batch([torch.cat(features) for features in axes], torch.cat([batch.targets for batch in batches]))
+
+
+def groups(sources: Sequence[Batches], points: int, fewest: int) -> list[list[int]]:
+    """The numbers of parts that can be computed together: alike in shape, at most `points` points per minibatch.
+
+    fewest: groups wanted at least for each shape, if it has so many parts.
+    """
+    alike: dict[tuple[int, ...], list[int]] = {}
+    for i, source in enumerate(sources):
+        alike.setdefault(source.shape, []).append(i)
+    found = []
+    for shape, members in alike.items():
+        size = max(1, min(points // math.prod(shape), math.ceil(len(members) / fewest)))
+        found += [members[start : start + size] for start in range(0, len(members), size)]
+    return found
 
 
 class GridBatches:
@@ -79,6 +89,7 @@ class GridBatches:
         self.sides = [min(side, n) for n in self.counts]
         self.groups = [math.ceil(n / b) for n, b in zip(self.counts, self.sides, strict=True)]
         self.blocks = min(math.prod(self.groups), max(1, size // math.prod(self.sides)))
+        self.shape = (self.blocks, *self.sides)
         self.generator = torch.Generator().manual_seed(seed)
         self.device = lattice.device
         self.queue = torch.empty(0, dtype=torch.int64, device=self.device)
@@ -121,6 +132,7 @@ class PointBatches:
         self.coords, self.values, self.spec = coords, values, spec
         self.waves = kernels_for(values.device).waves
         self.size = min(size, len(values))
+        self.shape = (1, self.size)
         self.generator = torch.Generator().manual_seed(seed)
         self.queue = torch.empty(0, dtype=torch.int64)
 

@@ -10,15 +10,16 @@ On a CPU a few threads share each minibatch and meet once per step (see `workers
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
+from functools import partial
 from threading import get_ident
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from coordcodec.inr.batches import Batch, Batches, split, stack
+from coordcodec.inr.batches import Batch, Batches, groups, join, split
 from coordcodec.inr.kernels import kernels_for
 from coordcodec.inr.siren import Params
 from coordcodec.inr.spec import SirenSpec
@@ -26,8 +27,10 @@ from coordcodec.inr.workers import Workers
 
 FEWEST_POINTS = 512
 """Points per worker that make it worth having another."""
-PARTS_AT_ONCE = 64
-"""Parts that a GPU computes together."""
+CACHED_POINTS = 8192
+"""Points of several parts that a CPU computes together: few enough for its cache, enough to outweigh the calls."""
+GPU_POINTS = 1 << 20
+"""Points of several parts that a GPU computes together."""
 
 
 class _Workspace:
@@ -43,9 +46,9 @@ class _Workspace:
         self.out = empty(spec.channels)
 
 
-_Task = tuple[list[int], Params, Callable[[], Batch], int]
-"""Numbers of parts, their parameters in the precision of the products, what draws their batch or a share of it, and
-the points of the whole batch, 0 if the task draws it whole."""
+_Task = tuple[Params, Callable[[], Batch], int]
+"""Parameters of some parts in the precision of the products, what draws their batch or a share of it, and the points
+per part of the whole batch, 0 if the task draws it whole."""
 
 
 class Objective:
@@ -64,6 +67,7 @@ class Objective:
         self.spaces: dict[tuple[int, ...], _Workspace] = {}
         self.kernels = kernels_for(device)
         self.workers = Workers(device)
+        self.groups: list[Tensor] = []
         self.ahead: Future[Batch] | None = None
         self.error = torch.zeros((), device=device)
         """The mean squared error of the last minibatch, averaged over the parts."""
@@ -83,17 +87,12 @@ class Objective:
 
     def gradient(self, params: Mapping[str, Tensor]) -> tuple[Tensor, Params]:
         """The loss on the next minibatch of every part, summed over parts, and its gradient by tensor."""
-        single = len(self.batches) == 1
-        drawn = (self.ahead.result() if self.ahead else self._draw()) if single else None
         # The first layer stays in float32: its phases reach tens of radians.
         first = {name: params[name] for name in ("weight0", "bias0")}
-        tasks = list(self._tasks({name: t.to(self.dtype) for name, t in params.items()} | first, drawn))
-        finish = self.workers.start(self._work, tasks)
-        # The first thread without work draws the next minibatches while the caller takes its step.
-        self.ahead = self.workers.later(self._draw) if single else None
-        results = finish()
+        cast = {name: t.to(self.dtype) for name, t in params.items()} | first
+        results = self._shares(cast) if len(self.batches) == 1 else self._parts(cast)
         total = torch.stack([loss for loss, _ in results]).sum()
-        gradients = _gathered([task[0] for task in tasks], [grads for _, grads in results], params)
+        gradients = self._gathered([grads for _, grads in results], params)
         self.error = total / len(self.batches)
         if self.l1:
             tensors = [tensor.detach() for tensor in params.values()]
@@ -106,31 +105,49 @@ class Objective:
         apply: Callable[..., Tensor] = _Loss.apply
         return apply(self, tuple(params), *params.values())
 
-    def _draw(self) -> Batch:
-        return self.batches[0].next()
+    def _shares(self, params: Params) -> list[tuple[Tensor, Params]]:
+        """The only part: the workers share its minibatch."""
+        batch = self.ahead.result() if self.ahead else self.batches[0].next()
+        points = batch.targets.shape[1]
+        shares = split(batch, min(self.workers.count, max(1, points // FEWEST_POINTS)))
+        finish = self.workers.start(self._work, [(params, lambda share=share: share, points) for share in shares])
+        # The first thread without work draws the next minibatch while the caller takes its step.
+        self.ahead = self.workers.later(self.batches[0].next)
+        return finish()
 
-    def _tasks(self, params: Params, drawn: Batch | None) -> Iterator[_Task]:
-        """What can be computed independently."""
-        if drawn is not None:
-            points = drawn.targets.shape[1]
-            for share in split(drawn, min(self.workers.count, max(1, points // FEWEST_POINTS))):
-                yield [0], params, lambda share=share: share, points  # type: ignore[misc]
-        elif self.device.type == "cpu":
-            # One part at a time stays in a CPU's cache. Each is drawn where it is used, so that the minibatches of
-            # a thousand parts are never held together.
-            for i, source in enumerate(self.batches):
-                yield [i], {name: tensor[i : i + 1] for name, tensor in params.items()}, source.next, 0
-        else:
-            for start in range(0, len(self.batches), PARTS_AT_ONCE):
-                several = [source.next() for source in self.batches[start : start + PARTS_AT_ONCE]]
-                for same, batch in stack(several):
-                    rows = [start + i for i in same]
-                    yield rows, {n: t[rows] for n, t in params.items()}, lambda batch=batch: batch, 0  # type: ignore[misc]
+    def _parts(self, params: Params) -> list[tuple[Tensor, Params]]:
+        """Many parts: a few at a time, drawn where they are used, so that not all minibatches are held together."""
+        if not self.groups:
+            points = CACHED_POINTS if self.device.type == "cpu" else GPU_POINTS
+            found = groups(self.batches, points, self.workers.count)
+            self.groups = [torch.tensor(group, device=self.device) for group in found]
+
+        def draw(group: Tensor) -> Batch:
+            return join([self.batches[i].next() for i in group.tolist()])
+
+        tasks: list[_Task] = []
+        for group in self.groups:
+            own = {name: tensor.index_select(0, group) for name, tensor in params.items()}
+            tasks.append((own, partial(draw, group), 0))
+        return self.workers.start(self._work, tasks)()
+
+    def _gathered(self, results: list[Params], params: Mapping[str, Tensor]) -> Params:
+        """The gradient of all parts, in the order of `params`."""
+        if len(self.batches) == 1:
+            summed = {name: results[0][name].to(torch.float32) for name in params}
+            for other in results[1:]:
+                torch._foreach_add_(list(summed.values()), [other[name] for name in params])
+            return summed
+        gathered = {name: torch.empty_like(tensor) for name, tensor in params.items()}
+        for group, grads in zip(self.groups, results, strict=True):
+            for name, whole in gathered.items():
+                whole.index_copy_(0, group, grads[name].to(torch.float32))
+        return gathered
 
     @torch.no_grad()
     def _work(self, task: _Task) -> tuple[Tensor, Params]:
         """Loss and gradient of a share of a group's minibatches, as parts of the means over all their points."""
-        _, params, draw, points = task
+        params, draw, points = task
         batch = draw()
         points = points or batch.targets.shape[1]
         spec, dtype, last = self.spec, self.dtype, self.spec.depth + 1
@@ -206,21 +223,6 @@ class Objective:
         flat = [s.reshape(parts, blocks * side, -1) for s, side in zip(sums, sides, strict=True)]
         weights = [torch.bmm(s.mT, f.flatten(1, 2)) for s, f in zip(flat, features, strict=True)]
         return torch.cat(weights, dim=2), flat[0].sum(1)
-
-
-def _gathered(rows: list[list[int]], results: list[Params], params: Mapping[str, Tensor]) -> Params:
-    """The sums of all results for the same parts, stacked in the order of the parts."""
-    summed: dict[int, Params] = {}
-    for parts, grads in zip(rows, results, strict=True):
-        if parts[0] in summed:
-            torch._foreach_add_(list(summed[parts[0]].values()), list(grads.values()))
-        else:
-            summed[parts[0]] = {name: grad.to(torch.float32) for name, grad in grads.items()}
-    whole = list(summed.values())
-    if len(whole) == 1:
-        return {name: whole[0][name] for name in params}
-    order = torch.tensor([part for parts in rows for part in dict.fromkeys(parts)]).unique_consecutive().argsort()
-    return {name: torch.cat([grads[name] for grads in whole])[order] for name in params}
 
 
 class _Loss(torch.autograd.Function):
