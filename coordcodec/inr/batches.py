@@ -72,13 +72,17 @@ def groups(sources: Sequence[Batches], points: int, fewest: int) -> list[list[in
 class GridBatches:
     """Endless minibatches of one part of a gridded signal."""
 
-    def __init__(self, axes: list[Tensor], lattice: Tensor, spec: SirenSpec, size: int, seed: int) -> None:
+    def __init__(
+        self, axes: list[Tensor], lattice: Tensor, spec: SirenSpec, size: int, seed: int, gain: float = 1.0
+    ) -> None:
         """Start with a permutation.
 
         axes: per axis the samples' coordinates (samples,).
         lattice: the part's values, (*samples, c).
         size: points per batch, about.
+        gain: what values are divided by.
         """
+        self.gain = gain
         self.spec, self.waves = spec, kernels_for(lattice.device).waves
         # A table per axis, but where there is only one: it would hold the encoding of every point.
         self.encoded = len(axes) > 1
@@ -101,7 +105,8 @@ class GridBatches:
         for n, side, groups in zip(self.counts, self.sides, self.groups, strict=True):
             order = torch.randperm(n, generator=self.generator)
             filled = torch.cat([order, torch.randperm(n, generator=self.generator)[: groups * side - n]])
-            self.members.append(filled.view(groups, side).to(self.device))
+            # Half the memory of a line's permutation, which is as long as the signal.
+            self.members.append(filled.to(torch.int32).view(groups, side).to(self.device))
         self.queue = torch.randperm(math.prod(self.groups), generator=self.generator).to(self.device)
 
     def next(self) -> Batch:
@@ -122,7 +127,8 @@ class GridBatches:
             found = self.axes[k].index_select(0, samples.view(-1))
             found = found if self.encoded else encode_axis(found, self.spec, self.waves)
             features.append(found.view(1, *samples.shape, -1))
-        return Batch(features[::-1], self.values.index_select(0, index.view(-1))[None])
+        targets = self.values.index_select(0, index.view(-1))
+        return Batch(features[::-1], (targets if self.gain == 1 else targets / self.gain)[None])
 
 
 class PointBatches:
@@ -195,6 +201,5 @@ def _grid_parts(
     for number, window in enumerate(partition.windows(grid)):
         axes = [torch.from_numpy(partition.within(number, window, k)).to(device) for k in range(grid.dims)]
         values = lattice[tuple(slice(o, o + n) for o, n in zip(window.offset, window.shape, strict=True))]
-        values = values if gains[number] == 1 else values / gains[number]
-        parts.append(GridBatches(axes, values, spec, size, seed + number))
+        parts.append(GridBatches(axes, values, spec, size, seed + number, gains[number]))
     return parts
