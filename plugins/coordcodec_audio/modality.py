@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from coordcodec.data import MAX_CHANNELS, Field, Floats, Grid, Signal
 from coordcodec.errors import RecipeError, SignalError
-from coordcodec.files import MAX_BYTES, read_bytes
+from coordcodec.files import read_bytes
 from coordcodec.hookspecs import Source
 from coordcodec.recipe import Recipe
 from coordcodec_audio.files import MAX_RATE, MAX_VALUES, Sound, as_written, read_sound, write_sound
@@ -55,7 +55,7 @@ class Audio:
         elif isinstance(source, str | os.PathLike):
             sound = read_sound(read_bytes(source), Path(source).name)
         else:
-            sound = read_sound(source.read(MAX_BYTES), "the input")
+            sound = read_sound(source.read(), "the input")
         meta: dict[str, Any] = {"rate": sound.rate}
         if sound.depth == 0:
             meta["float"] = True
