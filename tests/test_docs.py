@@ -49,19 +49,24 @@ def test_the_python_in_the_readme_runs(tmp_path, monkeypatch, photograph):
     exec(compile(quick, "README.md", "exec"), {})
 
 
-def test_the_plugin_in_the_documentation_works(tmp_path):
-    from coordcodec.testing import check_modality
+def test_the_plugin_in_the_documentation_is_what_the_kit_writes(tmp_path):
+    from coordcodec import kit
 
-    code = next(block for block in blocks(ROOT / "docs" / "plugins.md", "python") if "class " in block)
-    names = {}
-    exec(compile(code, "plugins.md", "exec"), names)
-    import numpy as np
+    page = ROOT / "docs" / "plugins.md"
+    kit.create("heightmap", tmp_path / "a")
+    module = next(block for block in blocks(page, "python") if "class " in block)
+    assert module == (tmp_path / "a" / "coordcodec_heightmap.py").read_text()
+    assert (tmp_path / "a" / "tests" / "test_heightmap.py").read_text() in blocks(page, "python")
+    assert len(module.splitlines()) <= 60
 
-    example = tmp_path / "hill.npy"
-    np.save(example, np.hypot(*np.mgrid[-1:1:20j, -1:1:30j]).astype(np.float32))
-    (modality,) = names["register_modalities"]()
-    check_modality(modality, example)
-    assert len(code.strip().splitlines()) <= 60
+
+def test_the_page_for_authors_names_the_limits_of_the_code():
+    from coordcodec.stream import container
+    from coordcodec.testing import MOST_POINTS
+
+    page = (ROOT / "docs" / "plugins.md").read_text()
+    assert f"slices of at most {MOST_POINTS:,} points" in page
+    assert f"take at most {container.MAX_META} bytes" in page
 
 
 def test_tables_of_figures_are_those_of_the_result_files():

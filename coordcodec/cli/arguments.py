@@ -63,6 +63,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_quiet(evaluate)
 
     _add(commands, "modalities", run.modalities, "the kinds of data that can be compressed, and where they come from")
+    _add_new_modality(commands)
     return parser
 
 
@@ -182,5 +183,13 @@ def _add_decompress(commands: Any) -> None:
     )
     _add_options(parser, "write_options")
     _add_device(parser, "where to decode")
+    _add_force(parser)
+    _add_quiet(parser)
+
+
+def _add_new_modality(commands: Any) -> None:
+    parser = _add(commands, "new-modality", run.new_modality, "write a plugin package for a new kind of data")
+    parser.add_argument("name", metavar="NAME", help="of the modality: 1 to 32 of a-z, 0-9, _ and -")
+    parser.add_argument("-o", "--output", metavar="FOLDER", help="default: coordcodec-NAME")
     _add_force(parser)
     _add_quiet(parser)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 import sys
 import time
 from pathlib import Path
 
-from coordcodec import codec
+from coordcodec import codec, kit
 from coordcodec.cli.output import (
     STDIO,
     check_output,
@@ -153,3 +154,13 @@ def modalities(a: argparse.Namespace) -> None:
         print(f"{row['name']:12} {row['package']} {row['version']:10} {' '.join(row['suffixes'])}")
     for problem in problems:
         print(f"warning: {problem}", file=sys.stderr)
+
+
+def new_modality(a: argparse.Namespace) -> None:
+    """Write a plugin package for a new kind of data."""
+    folder = a.output or f"coordcodec-{a.name}"
+    if folder == STDIO:
+        raise RecipeError("a package is a folder and cannot go to standard output; name one with -o")
+    files = kit.create(a.name, folder, force=a.force)
+    facts = {"output": folder, "modality": a.name, "module": kit.module_of(a.name), "files": files}
+    report(a, facts, f"{folder}  {', '.join(files)}\nnext: pip install -e {shlex.quote(folder)}")
