@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from coordcodec.hookspecs import Modality, hookimpl
+from coordcodec_sdf.modality import Shape
 
 
 @hookimpl
 def register_modalities() -> list[Modality]:
     """The modality "sdf"."""
-    return []
+    return [Shape()]

@@ -1,0 +1,26 @@
+"""The numbers that were chosen by measuring, in one place."""
+
+from __future__ import annotations
+
+from coordcodec.recipe import Recipe
+
+DEFAULTS = Recipe(num_bytes=8192, num_frequencies=8, sigma=1.6)
+"""The encoder's choices for shapes."""
+
+EXTENT = 0.9
+"""Half the longest side of a normalised mesh: what is left up to 1 lets marching cubes close the surface."""
+TRUNCATION = 0.1
+"""Distances are cut off here, in units of the coordinates: the network's accuracy is spent near the surface."""
+LEAST_TRUNCATION, MOST_TRUNCATION = 0.01, 1.0
+
+SAMPLES = 500_000
+LEAST_SAMPLES, MOST_SAMPLES = 1_000, 5_000_000
+WIDTHS = ((0.003, 0.4), (0.02, 0.4))
+"""Samples near the surface: (standard deviation of the step away from it, share of all); the rest is uniform."""
+SEED = 0
+
+RESOLUTION = 256
+LEAST_RESOLUTION, MOST_RESOLUTION = 8, 1024
+
+MAX_FACES = 3_000_000
+"""Meshes with more faces are not read: the libraries need about 400 bytes for each."""
