@@ -35,8 +35,11 @@ class Workers:
         if self.device.type == "cpu":
             self.outer_threads = torch.get_num_threads()
             self.count = min(self.outer_threads, MOST_WORKERS)
-            torch.set_num_threads(max(1, self.outer_threads // self.count))
-            self.pool = ThreadPoolExecutor(self.count)
+            each = max(1, self.outer_threads // self.count)
+            torch.set_num_threads(each)
+            # For each of them too: what MKL takes is a fact of the thread, and decides in which order it sums. Without
+            # this, equal seeds give unequal bytes on a busy machine.
+            self.pool = ThreadPoolExecutor(self.count, initializer=torch.set_num_threads, initargs=(each,))
         return self
 
     def __exit__(self, *_: object) -> None:
