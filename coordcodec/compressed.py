@@ -11,7 +11,7 @@ from math import prod
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from coordcodec.data import Field, Floats, Signal, Symbols
+from coordcodec.data import Coords, Field, Floats, Signal, Symbols
 from coordcodec.errors import PluginError, SignalError
 from coordcodec.files import check_writable, read_bytes, write_bytes
 from coordcodec.hookspecs import Modality
@@ -152,7 +152,7 @@ class Compressed:
 def _watched(field: Field, progress: Progress) -> Field:
     done = 0
 
-    def watched(coords: Floats) -> Floats:
+    def watched(coords: Coords) -> Floats:
         nonlocal done
         done += len(coords)
         progress("decode", done, 0)

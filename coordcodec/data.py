@@ -19,8 +19,10 @@ from numpy.typing import NDArray
 from coordcodec.errors import SignalError
 
 Floats = NDArray[np.float32]
-Field = Callable[[Floats], Floats]
-"""A decoded signal: (n, d) float32 coords in [-1, 1] -> (n, c) float32 values, nominally in [-1, 1]."""
+Coords = NDArray[np.floating[Any]]
+"""Coordinates: float32, or float64 where an axis has so many samples that float32 could not tell them apart."""
+Field = Callable[[Coords], Floats]
+"""A decoded signal: (n, d) coords in [-1, 1] -> (n, c) float32 values, nominally in [-1, 1]."""
 
 MAX_DIMS = 8
 MAX_CHANNELS = 255
@@ -75,19 +77,21 @@ class Grid:
         offset = tuple(o + lower for o, (lower, _) in zip(self.offset, bounds, strict=True))
         return Grid(shape, self.lattice, offset)
 
-    def axis(self, k: int) -> Floats:
-        """The coordinates along axis k: (shape[k],) float32, ascending in [-1, 1]."""
+    def axis(self, k: int) -> NDArray[np.float64]:
+        """The coordinates along axis k: (shape[k],) float64, ascending in [-1, 1]."""
+        return self._along(k, np.arange(self.shape[k]))
+
+    def _along(self, k: int, index: NDArray[np.intp]) -> NDArray[np.float64]:
         if self.lattice[k] == 1:
-            return np.zeros(1, np.float32)
-        index = self.offset[k] + np.arange(self.shape[k], dtype=np.float64)
-        return (index * (2 / (self.lattice[k] - 1)) - 1).astype(np.float32)
+            return np.zeros(len(index))
+        return (self.offset[k] + index.astype(np.float64)) * (2 / (self.lattice[k] - 1)) - 1
 
-    def coords(self, start: int = 0, stop: int | None = None) -> Floats:
-        """The coordinates of points start <= i < stop: (stop - start, d) float32."""
+    def coords(self, start: int = 0, stop: int | None = None) -> NDArray[np.float64]:
+        """The coordinates of points start <= i < stop: (stop - start, d) float64."""
         index = np.unravel_index(np.arange(start, len(self) if stop is None else stop), self.shape)
-        return np.stack([self.axis(k)[i] for k, i in enumerate(index)], axis=1)
+        return np.stack([self._along(k, i) for k, i in enumerate(index)], axis=1)
 
-    def slices(self, size: int = SLICE) -> Iterator[tuple[slice, Floats]]:
+    def slices(self, size: int = SLICE) -> Iterator[tuple[slice, NDArray[np.float64]]]:
         """All coordinates, `size` points at a time, so that a large grid is never held at once."""
         for start in range(0, len(self), size):
             stop = min(start + size, len(self))

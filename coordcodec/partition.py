@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from coordcodec.data import Floats, Grid, Signal
+from coordcodec.data import Coords, Floats, Grid, Signal
 
 POINTS_PER_PART = 1 << 20
 """A grid with more points than this is cut: one network this side of it is the better file, beyond it too slow."""
@@ -66,16 +66,16 @@ class Partition:
     def __len__(self) -> int:
         return math.prod(self.counts)
 
-    def locate_axis(self, k: int, coords: Floats) -> tuple[NDArray[np.int64], Floats]:
+    def locate_axis(self, k: int, coords: Coords) -> tuple[NDArray[np.int64], Floats]:
         """Along axis k: the box index of each coordinate (n,), and the coordinate within its box, in [-1, 1]."""
         count = self.counts[k]
         if count == 1:
-            return np.zeros(len(coords), np.int64), coords
+            return np.zeros(len(coords), np.int64), coords.astype(np.float32)
         position = (coords.astype(np.float64) + 1) * (count / 2)
         index = np.clip(np.floor(position), 0, count - 1).astype(np.int64)
         return index, ((position - index) * 2 - 1).astype(np.float32)
 
-    def locate(self, coords: Floats) -> tuple[NDArray[np.int64], Floats]:
+    def locate(self, coords: Coords) -> tuple[NDArray[np.int64], Floats]:
         """The box of each of n coordinates (n, d): its number (n,), and the coordinates within it (n, d)."""
         axes = [self.locate_axis(k, coords[:, k]) for k in range(coords.shape[1])]
         return self._number([index for index, _ in axes]), np.stack([local for _, local in axes], axis=1)
@@ -86,7 +86,7 @@ class Partition:
             number = number * count + i
         return number
 
-    def covers(self, coords: Floats) -> Iterator[Cover]:
+    def covers(self, coords: Coords) -> Iterator[Cover]:
         """All boxes that have a share in n coordinates (n, d): first each one's own box, then its neighbours."""
         own = [self.locate_axis(k, coords[:, k]) for k in range(coords.shape[1])]
         sides = [[(*place, np.ones(len(coords), np.float32))] for place in own]
@@ -117,7 +117,7 @@ class Partition:
         reach = self.margin / MARGINS
         bounds = []
         for k in range(grid.dims):
-            position = (grid.axis(k).astype(np.float64) + 1) * (self.counts[k] / 2)
+            position = (grid.axis(k) + 1) * (self.counts[k] / 2)
             lower = np.arange(self.counts[k]) - reach
             starts = np.searchsorted(position, lower, side="left")
             stops = np.searchsorted(position, lower + 1 + 2 * reach, side="left")
@@ -130,9 +130,9 @@ class Partition:
     def within(self, number: int, window: Grid, k: int) -> Floats:
         """The coordinates along axis k of a box's window, within that box."""
         if self.counts[k] == 1:
-            return window.axis(k)
+            return window.axis(k).astype(np.float32)
         index = np.unravel_index(number, self.counts)[k]
-        position = (window.axis(k).astype(np.float64) + 1) * (self.counts[k] / 2)
+        position = (window.axis(k) + 1) * (self.counts[k] / 2)
         return ((position - index) * 2 - 1).astype(np.float32)
 
 

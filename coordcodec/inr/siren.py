@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from coordcodec.data import SLICE, Field, Floats
+from coordcodec.data import SLICE, Coords, Field, Floats
 from coordcodec.inr.encoding import encode
 from coordcodec.inr.kernels import Kernels, kernels_for
 from coordcodec.inr.spec import SirenSpec
@@ -84,8 +84,10 @@ def as_field(
             found: Floats = _evaluate(spec, own, torch.from_numpy(coords).to(device)[None], kernels)[0].cpu().numpy()
         return found * np.float32(gains[number]) if gains else found
 
-    def field(coords: Floats) -> Floats:
-        coords = np.ascontiguousarray(coords, dtype=np.float32)
+    def field(coords: Coords) -> Floats:
+        coords = np.asarray(coords)
+        # float64 is kept until the part is known: in a long sound float32 cannot tell neighbouring samples apart.
+        coords = coords.astype(np.float64 if coords.dtype == np.float64 else np.float32, order="C", copy=False)
         if coords.ndim != 2 or coords.shape[1] != spec.dims:
             raise ValueError(f"coords must be (n, {spec.dims}), got shape {coords.shape}")
         values = np.empty((len(coords), spec.channels), np.float32)
@@ -93,7 +95,7 @@ def as_field(
         def fill(start: int) -> None:
             out = values[start : start + size]
             if len(partition) == 1:
-                out[:] = evaluate(0, coords[start : start + size])
+                out[:] = evaluate(0, coords[start : start + size].astype(np.float32, copy=False))
                 return
             out[:] = 0
             for cover in partition.covers(coords[start : start + size]):

@@ -35,7 +35,19 @@ class Audio:
     suffixes: tuple[str, ...] = (".wav", ".flac", ".ogg", ".opus", ".mp3", ".aiff", ".aif")
     rate_unit = "kbps"
     main_score = "snr_db"
-    defaults = Recipe(rate=32, num_frequencies=24, sigma=1.43)
+    # Parts of some half a second, each a small network: measured on speech and music, see docs/benchmarks.md.
+    defaults = Recipe(
+        rate=32,
+        depth=2,
+        num_frequencies=20,
+        sigma=1.5,
+        omega_0=15,
+        part_points=1 << 17,
+        part_bytes=2600,
+        gains=True,
+        batch=1024,
+        pace=0.6,
+    )
     read_options: Mapping[str, str] = {}
     write_options: Mapping[str, str] = {
         "sample_rate": f"output samples per second, up to {MAX_RATE}; default: the original's",

@@ -112,14 +112,14 @@ def _evaluate(field: Field, facts: Facts, rate: int, start: int, stop: int) -> F
     return values
 
 
-def _coords(facts: Facts, rate: int, start: int, stop: int) -> Floats:
+def _coords(facts: Facts, rate: int, start: int, stop: int) -> NDArray[np.float64]:
     """Coordinates (m, 1) of the times i / rate: sample j of the original, at j / facts.rate, lies at 2j/(n-1) - 1."""
     if rate == facts.rate and start >= 0 and stop <= facts.frames:
         return Grid((facts.frames,)).window([(start, stop)]).coords()
     if facts.frames == 1:
-        return np.zeros((stop - start, 1), np.float32)
+        return np.zeros((stop - start, 1))
     position = np.arange(start, stop, dtype=np.float64) * (facts.rate / rate)
-    return np.clip(position * (2 / (facts.frames - 1)) - 1, -1, 1).astype(np.float32)[:, None]
+    return np.clip(position * (2 / (facts.frames - 1)) - 1, -1, 1)[:, None]
 
 
 def _lowered(field: Field, facts: Facts, rate: int, start: int, stop: int) -> Floats:

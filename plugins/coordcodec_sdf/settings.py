@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from coordcodec.recipe import Recipe
 
-DEFAULTS = Recipe(num_bytes=8192, num_frequencies=8, sigma=1.6)
+DEFAULTS = Recipe(num_bytes=8192, num_frequencies=6, sigma=1.4, pace=0.6)
 """The encoder's choices for shapes."""
 
 EXTENT = 0.9
 """Half the longest side of a normalised mesh: what is left up to 1 lets marching cubes close the surface."""
-TRUNCATION = 0.1
+TRUNCATION = 0.05
 """Distances are cut off here, in units of the coordinates: the network's accuracy is spent near the surface."""
 LEAST_TRUNCATION, MOST_TRUNCATION = 0.01, 1.0
 
 SAMPLES = 500_000
 LEAST_SAMPLES, MOST_SAMPLES = 1_000, 5_000_000
-WIDTHS = ((0.003, 0.4), (0.02, 0.4))
+WIDTHS = ((0.002, 0.4), (0.01, 0.4))
 """Samples near the surface: (standard deviation of the step away from it, share of all); the rest is uniform."""
 SEED = 0
 
