@@ -148,6 +148,8 @@ PRESETS: dict[str, dict[str, Any]] = {
     # count of layers includes the first), no encoding, 16-bit weights, no entropy coding.
     "coin": {
         "num_frequencies": 0,
+        "part_bytes": None,
+        "gains": False,
         "architectures": ((4, 20), (4, 30), (9, 28), (9, 40), (12, 49)),
         "optimizer": "adam",
         "lr": 2e-3,

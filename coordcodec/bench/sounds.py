@@ -12,7 +12,6 @@ import argparse
 import io
 import json
 import math
-import os
 import re
 import sys
 import time
@@ -46,10 +45,27 @@ CLOSE = 1.003
 BLOCK = 1 << 14
 
 
-def ours(signal: Signal, rate: float, effort: int, device: str) -> Row:
+OURS: dict[str, dict[str, Any]] = {
+    "coordcodec": {},
+    # Sitzmann et al. 2020 (section 4.1 and supplement 5): one network for the whole clip, no encoding, a first layer
+    # of frequencies up to 3000; quantized and coded like ours.
+    "siren": {
+        "num_frequencies": 0,
+        "omega_0": 3000.0,
+        "depth": 3,
+        "part_bytes": None,
+        "part_points": 1 << 24,
+        "batch": 12288,
+        "pace": 1.0,
+    },
+}
+"""The choices that make a codec of this package's, beside the defaults."""
+
+
+def ours(signal: Signal, name: str, rate: float, effort: int, device: str) -> Row:
     """Compress a sound with this package; the row that describes what came out."""
     kind = installed().modalities.get("audio")
-    recipe = codec.make_recipe(kind, rate=rate, effort=effort, device=device)
+    recipe = codec.make_recipe(kind, rate=rate, effort=effort, device=device).replace(**OURS[name])
     start = time.monotonic()
     encoded = codec.compress_signal(signal, kind, recipe)
     encode_seconds = time.monotonic() - start
@@ -190,8 +206,8 @@ def measure(path: Path, key: Row, size: int | None, device: str) -> Row:
     row: Row = {**key, "date": time.strftime("%Y-%m-%d")}
     try:
         signal = kind.read(path)
-        if key["codec"] == "coordcodec":
-            row |= ours(signal, key["target_rate"], key["effort"], device)
+        if key["codec"] in OURS:
+            row |= ours(signal, key["codec"], key["target_rate"], key["effort"], device)
         else:
             row |= peer(signal, key["codec"], size or round(key["target_rate"] / kind.rate(1, signal.meta)))
         row["rate"] = kind.rate(row["bytes"], signal.meta)
@@ -206,6 +222,13 @@ def main() -> None:
     parser.add_argument("folder", type=Path, help="sound files")
     parser.add_argument("--only", nargs="+", metavar="NAME", help="names of files to take; default: all")
     parser.add_argument("--rates", type=float, nargs="+", default=[32], help="in kbps; default: 32")
+    parser.add_argument(
+        "--codecs",
+        nargs="+",
+        choices=(*OURS, *PEERS),
+        default=["coordcodec", *PEERS],
+        help="default: coordcodec mp3 opus",
+    )
     parser.add_argument("--effort", type=int, default=5, help="1 to 9; default: 5")
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda; default: auto")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="OUT.jsonl", help="appended to")
@@ -220,13 +243,13 @@ def main() -> None:
     for rate in a.rates:
         for path in files:
             size = None
-            for name in ("coordcodec", *PEERS):
+            for name in a.codecs:
                 key = dict(zip(KEY, (path.name, rate, name, a.effort), strict=True))
                 row = done.get(tuple(key.values()))
                 if row is None:
                     row = measure(path, key, size, a.device)
                     with a.output.open("a") as out:
-                        out.write(json.dumps(row) + os.linesep)
+                        out.write(json.dumps(row) + "\n")
                     print(f"{path.name} at {rate:g}, {name}: {_shown(row)}", flush=True)
                 size = row.get("bytes", size) if name == "coordcodec" else size
 

@@ -109,7 +109,7 @@ def info(a: argparse.Namespace) -> None:
         "modality": info["modality"],
         "bytes": f"{info['bytes']:,}  ({', '.join(f'{k} {v:,}' for k, v in info['sections'].items())})",
         "rate": rate,
-        "meta": ", ".join(f"{k} {joined(v)}" for k, v in info["meta"].items()),
+        "meta": "; ".join(f"{k} {joined(v)}" for k, v in info["meta"].items() if v != []),
         "network": ", ".join(f"{k} {v:,}" if k == "parameters" else f"{k} {v}" for k, v in network.items()),
         "parts": joined(info["parts"]),
         "coding": f"{info['coding']}, {info['bits']} bits",

@@ -117,8 +117,10 @@ def in_words(name: str, value: float | None) -> str:
 
 
 def joined(value: Any) -> str:
-    """A value in words; a list as 512x768."""
-    return "x".join(str(v) for v in value) if isinstance(value, list) else str(value)
+    """A value in words; a list of whole numbers as 512x768."""
+    if isinstance(value, list):
+        return ("x" if all(isinstance(v, int) for v in value) else ", ").join(joined(v) for v in value)
+    return f"{value:.7g}" if isinstance(value, float) else str(value)
 
 
 @contextmanager
