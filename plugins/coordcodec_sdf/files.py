@@ -131,22 +131,34 @@ def check_suffix(suffix: str) -> None:
 def write_mesh(mesh: Any, target: BinaryIO, suffix: str) -> None:
     """Write a trimesh.Trimesh as the kind of file that a suffix names.
 
-    PLY is binary and has 64-bit coordinates where 32 bits are too coarse; STL and GLB always have 32 bits, and a
-    line of warning says so where that shows. Raises RecipeError for other suffixes.
+    Binary PLY, and as many digits as the mesh needs in PLY, OBJ and OFF. STL and GLB hold 32-bit numbers: a line of
+    warning says where that shows. Raises RecipeError for other suffixes, and where 32 bits cannot hold the mesh.
     """
     check_suffix(suffix)
-    low, high = mesh.bounds
-    coarse = float(np.spacing(np.float32(np.abs(mesh.bounds).max()))) > 1e-5 * float((high - low).max())
-    if coarse and suffix in (".stl", ".glb"):
-        warnings.warn(f"{suffix} has too few digits for a mesh so far from the origin; .ply and .obj do", stacklevel=3)
+    vertices, faces = np.asarray(mesh.vertices, dtype=np.float64), np.asarray(mesh.faces)
+    reach, side = float(np.abs(vertices).max()), float((vertices.max(axis=0) - vertices.min(axis=0)).max())
+    coarse = reach > 1e37 or side < 1e-30 or reach > 100 * side
     if suffix == ".ply":
-        target.write(_ply(mesh.vertices, mesh.faces, "double" if coarse else "float"))
-        return
-    options: dict[str, Any] = {"digits": 12 if coarse else 8} if suffix in (".obj", ".off") else {}
-    if suffix == ".obj":
-        options |= {"header": None, "include_normals": False, "include_texture": False, "include_color": False}
-    exported = mesh.export(file_type=suffix[1:], **options)
-    target.write(exported.encode() if isinstance(exported, str) else exported)
+        target.write(_ply(vertices, faces, "double" if coarse else "float"))
+    elif suffix == ".obj":
+        target.write(_lines("v", vertices, coarse) + _lines("f", faces + 1))
+    elif suffix == ".off":
+        counts = f"OFF\n{len(vertices)} {len(faces)} 0\n".encode()
+        target.write(counts + _lines("", vertices, coarse) + _lines("3", faces))
+    else:
+        if reach > 1e37 or side < 1e-30:
+            raise RecipeError(f"{suffix} cannot hold numbers such as {max(reach, side):.3g}; .ply and .obj can")
+        if reach > 3e4 * side:
+            words = "has too few digits for a mesh so far from the origin; .ply and .obj do"
+            warnings.warn(f"{suffix} {words}", stacklevel=3)
+        target.write(mesh.export(file_type=suffix[1:]))
+
+
+def _lines(word: str, rows: NDArray[Any], fine: bool = False) -> bytes:
+    """A line of text per row, behind a word."""
+    number = "%d" if rows.dtype.kind == "i" else "%.17g" if fine else "%.9g"
+    line = " ".join([word, number, number, number]).strip() + "\n"
+    return "".join([line % (a, b, c) for a, b, c in rows.tolist()]).encode()
 
 
 def _ply(vertices: Points, faces: Faces, number: str) -> bytes:

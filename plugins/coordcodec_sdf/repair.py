@@ -13,12 +13,14 @@ from coordcodec_sdf.meshes import Mesh, Points
 from coordcodec_sdf.solid import Mask, Solid, merged_faces, sides, winding
 
 _PROBES = 10_000
-_DOUBT = 0.2
-"""A winding number farther than this from a whole number is doubtful."""
+_BLURRED, _DOUBTFUL = 0.05, 0.2
+"""A winding number farther than this from a whole number tells of a hole (closed meshes stay below 0.01), and is no
+clear sign."""
 _SOME, _NOTABLE, _MOST = 0.001, 0.01, 0.5
 """Shares of the surface: worth a closer look, worth a warning, too much for a solid."""
-_THIN = 0.002
-"""Walls thinner than this share of the diagonal are beyond a small network."""
+_THIN, _DEEP = 0.002, 0.01
+"""Shares of the diagonal: walls thinner than that are beyond a small network; what is open is a solid only if most of
+it is thicker than that, as a car without windows is and a sheet of cloth is not."""
 
 
 @dataclass(frozen=True)
@@ -36,9 +38,9 @@ class _Probes:
         normals = mesh.normals[face]
         return cls(points, normals, *sides(mesh, points, normals))
 
-    @property
-    def doubt(self) -> float:
-        off = [np.abs(w - np.rint(w)) > _DOUBT for w in (self.front, self.back)]
+    def off(self, limit: float) -> float:
+        """The share of the points where either winding number is farther than `limit` from a whole one."""
+        off = [np.abs(w - np.rint(w)) > limit for w in (self.front, self.back)]
         return float((off[0] | off[1]).mean())
 
     @property
@@ -56,24 +58,26 @@ def as_solid(mesh: Mesh, name: str, thickness: float = 0.0, scale: float = 1.0) 
     surfaces that enclose nothing.
     """
     probes = _Probes.of(mesh)
-    if probes.doubt > _NOTABLE or float(probes.shown.mean()) < _MOST:
+    if probes.off(_BLURRED) > _NOTABLE or float(probes.shown.mean()) < _MOST:
         mesh, probes = _consistent(mesh, probes)
-    shown = probes.shown
     if thickness:
         return Solid(mesh, mesh, thickness=thickness)
-    _check_enclosing(name, probes.doubt, float(shown.mean()), scale * mesh.diagonal / 100)
-    if float((np.abs(probes.front[shown]) > 0.5).mean()) > 0.5:
+    shown = probes.shown
+    if shown.any() and float((np.abs(probes.front[shown]) > 0.5).mean()) > 0.5:
         mesh, probes = mesh.flipped(), _Probes(probes.points, -probes.normals, probes.back, probes.front)
-    if probes.doubt > _NOTABLE:
+    _check_enclosing(mesh, name, probes, scale)
+    if (blurred := probes.off(_BLURRED)) > _NOTABLE:
         _warn(
-            f"{name}: inside and outside are doubtful for {_percent(probes.doubt)} of its surface (holes or flipped "
-            "faces); the winding number decided, so holes come out closed"
+            f"{name}: holes, flipped or sliver faces blur inside and outside on {_percent(blurred)} of its surface; "
+            "the winding number decides, so holes come out closed"
         )
-    if (hidden := 1 - float(shown.mean())) > _SOME:
-        if hidden > _NOTABLE:
-            _warn(f"{name}: {_percent(hidden)} of its surface lies inside it or encloses nothing and is not carried")
+    hidden = 1 - float(shown.mean())
+    if hidden > _NOTABLE:
+        _warn(f"{name}: {_percent(hidden)} of its surface lies inside it or encloses nothing and is not carried")
+    if hidden > _SOME:
         return _visible(mesh)
-    _check_walls(mesh, name, probes)
+    if (thin := 1 - _deep(mesh, probes, _THIN)) > 0.25:
+        _warn(f"{name}: {_percent(thin)} of it is thinner than {_THIN:.1%} of its diagonal and may be lost")
     return Solid.of(mesh)
 
 
@@ -91,15 +95,26 @@ def _consistent(mesh: Mesh, probes: _Probes) -> tuple[Mesh, _Probes]:
     faces[flip] = faces[flip][:, ::-1]
     better = Mesh(mesh.vertices, np.ascontiguousarray(faces))
     again = _Probes.of(better)
-    return (better, again) if again.doubt - again.shown.mean() < probes.doubt - probes.shown.mean() else (mesh, probes)
+    less_blurred = again.off(_DOUBTFUL) - again.shown.mean() < probes.off(_DOUBTFUL) - probes.shown.mean()
+    return (better, again) if less_blurred else (mesh, probes)
 
 
-def _check_enclosing(name: str, doubt: float, shown: float, some: float) -> None:
+def _check_enclosing(mesh: Mesh, name: str, probes: _Probes, scale: float) -> None:
+    some = scale * mesh.diagonal / 100
     advice = f"close it first, or give it a thickness, such as thicken={some:.2g} in its units"
-    if doubt > _MOST and shown < 0.9:
+    doubt, shown = probes.off(_DOUBTFUL), float(probes.shown.mean())
+    if doubt > _MOST and (shown < 0.9 or _deep(mesh, probes, _DEEP) < 0.65):
         raise SignalError(f"{name} is an open surface: {_percent(doubt)} of it has no clear inside; {advice}")
     if shown < 0.02:
         raise SignalError(f"{name} encloses no volume: its faces have the same on both sides; {advice}")
+
+
+def _deep(mesh: Mesh, probes: _Probes, depth: float) -> float:
+    """The share of the shown surface below which, at this share of the diagonal, there still is inside."""
+    shown = probes.shown
+    inwards = np.where(np.abs(probes.back[shown]) > 0.5, -1, 1)[:, None] * probes.normals[shown]
+    below = probes.points[shown] + inwards * (depth * mesh.diagonal)
+    return float((np.abs(winding(mesh, below)) > 0.5).mean()) if shown.any() else 0.0
 
 
 def _visible(mesh: Mesh) -> Solid:
@@ -120,13 +135,6 @@ def _visible(mesh: Mesh) -> Solid:
     if not shown.any():
         return solid
     return Solid(mesh, Mesh(mesh.vertices, mesh.faces[shown]), hidden[shown])
-
-
-def _check_walls(mesh: Mesh, name: str, probes: _Probes) -> None:
-    depth = probes.points - probes.normals * (_THIN * mesh.diagonal)
-    thin = 1 - float((np.abs(winding(mesh, depth)) > 0.5).mean())
-    if thin > 0.25:
-        _warn(f"{name}: {_percent(thin)} of it is thinner than {_THIN:.1%} of its diagonal and may be lost")
 
 
 def _percent(share: float) -> str:
