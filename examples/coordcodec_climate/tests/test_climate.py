@@ -1,0 +1,173 @@
+"""NetCDF fields there and back: the contract, names and units, masks, the seam of a circle of longitudes."""
+
+from io import BytesIO
+from pathlib import Path
+
+import coordcodec
+import numpy as np
+import pytest
+import xarray as xr
+from coordcodec.errors import ContainerError, SignalError
+from coordcodec.plugins import installed
+from coordcodec.testing import check_modality, nearest_field
+
+from coordcodec_climate import Climate
+
+CUTOUT = Path(__file__).parent / "A1B_cutout.nc"
+CLIMATE = Climate()
+# What the reader says of the cut-out's coordinates that are not those of an axis.
+pytestmark = pytest.mark.filterwarnings("ignore:air_temperature is taken without")
+
+
+def smooth(step=22.5, mask=False):
+    """Temperatures on five days, nine latitudes and sixteen longitudes; a step of 22.5 degrees closes the circle."""
+    lat, lon = np.linspace(-60, 60, 9), np.arange(16) * step - 180
+    values = 280 + 10 * np.cos(np.radians(lat))[:, None] * np.cos(np.radians(lon)) + np.arange(5)[:, None, None]
+    if mask:
+        values[:, 2:5, 3:9] = np.nan
+    axes = {
+        "time": ("time", [0.0, 31, 59, 90, 120], {"units": "days since 2001-01-01", "calendar": "noleap"}),
+        "lat": ("lat", lat, {"units": "degrees_north"}),
+        "lon": ("lon", lon, {"units": "degrees_east"}),
+    }
+    return xr.DataArray(values, axes, ["time", "lat", "lon"], "tas", {"units": "K", "long_name": "Air temperature"})
+
+
+def saved(array, folder):
+    path = folder / "field.nc"
+    array.to_netcdf(path, engine="h5netcdf")
+    return path
+
+
+def there_and_back(path, **options):
+    """What a perfect codec makes of a file."""
+    signal = CLIMATE.read(path, **options)
+    target = BytesIO()
+    CLIMATE.write(nearest_field(signal), signal.meta, target, format=".nc")
+    return xr.load_dataset(BytesIO(target.getvalue()), decode_times=False)
+
+
+def test_it_is_installed_under_its_name():
+    entry = installed().modalities.entries["climate"]
+    assert (entry.package, type(entry.object)) == ("coordcodec-climate", Climate)
+
+
+@pytest.mark.parametrize("example", ["masked", "global"])
+def test_it_keeps_the_contract(example, tmp_path):
+    check_modality(CLIMATE, saved(smooth(22.5 if "global" in example else 2.5, "masked" in example), tmp_path))
+
+
+def test_real_data_keep_the_contract():
+    check_modality(CLIMATE, CUTOUT)
+
+
+def test_names_units_and_coordinates_come_back():
+    before, after = xr.load_dataset(CUTOUT, decode_times=False).air_temperature, there_and_back(CUTOUT).air_temperature
+    assert after.dims == ("time", "latitude", "longitude")
+    assert (after.units, after.standard_name) == ("K", "air_temperature")
+    assert (after.time.units, after.time.calendar) == ("hours since 1970-01-01 00:00:00", "360_day")
+    assert after.latitude.units == "degrees_north"
+    for name in after.dims:
+        np.testing.assert_allclose(after[name], before[name], rtol=1e-6)
+    np.testing.assert_allclose(after, before, atol=1e-4)
+    assert after.dtype == np.float32
+
+
+def test_masked_cells_come_back_exactly(tmp_path):
+    array = smooth(2.5, mask=True)
+    after = there_and_back(saved(array, tmp_path)).tas
+    assert np.array_equal(np.isnan(after), np.isnan(array))
+    moving = array.copy()
+    moving[0] = 270.0  # a mask that changes in time
+    after = there_and_back(saved(moving, tmp_path)).tas
+    assert np.array_equal(np.isnan(after), np.isnan(moving))
+
+
+def test_masked_cells_do_not_count(tmp_path):
+    signal = CLIMATE.read(saved(smooth(2.5, mask=True), tmp_path))
+    perfect, hidden = nearest_field(signal), np.isnan(smooth(2.5, mask=True).values).ravel()
+    wrong = nearest_field(coordcodec.Signal(signal.coords, np.where(hidden[:, None], 1, signal.values), "climate"))
+    assert CLIMATE.score(wrong, signal) == CLIMATE.score(perfect, signal)
+    assert CLIMATE.score(lambda coords: perfect(coords) * 0, signal)["rmse"] > 1
+
+
+def test_a_mask_that_does_not_fit_is_refused(tmp_path):
+    array = smooth(2.5)
+    noise = np.random.default_rng(0).random((60, 40, 40)) < 0.5
+    array = xr.DataArray(np.where(noise, np.nan, 1.0), dims=["a", "b", "c"], name="noise")
+    with pytest.raises(SignalError, match=r"the mask of noise is too irregular: it takes \d+ bytes, 4000 fit"):
+        CLIMATE.read(saved(array, tmp_path))
+
+
+def test_a_circle_of_longitudes_has_no_seam(tmp_path):
+    signal = CLIMATE.read(saved(smooth(), tmp_path))
+    coords = np.asarray(signal.coords).reshape(5, 9, 16, 4)
+    steps = np.linalg.norm(np.diff(coords, axis=2, append=coords[:, :, :1]), axis=3)
+    np.testing.assert_allclose(steps, steps[0, 0, 0], rtol=1e-5)
+    data = coordcodec.compress(saved(smooth(), tmp_path), modality="climate", num_bytes=1500, effort=1, seed=1)
+    decoded = coordcodec.open(data).render()
+    assert float(abs(decoded - smooth()).max()) < 1
+    assert "circle" not in CLIMATE.read(saved(smooth(2.5), tmp_path)).meta
+
+
+def test_real_data_at_low_effort():
+    data = coordcodec.compress(CUTOUT, modality="climate", num_bytes=4000, effort=1)
+    assert len(data) <= 4000
+    opened = coordcodec.open(data)
+    assert opened.score(CLIMATE.read(CUTOUT))["rmse"] < 1.5
+    assert opened.render().sizes == {"time": 24, "latitude": 19, "longitude": 25}
+
+
+def test_the_variable_can_be_chosen(tmp_path):
+    path = tmp_path / "two.nc"
+    xr.Dataset({"flat": smooth()[0] + 1, "tas": smooth(), "kind": ("n", ["a", "b"])}).to_netcdf(path, engine="h5netcdf")
+    with pytest.warns(UserWarning, match="tas is taken without .*flat"):
+        assert CLIMATE.read(path).meta["name"] == "tas"
+    with pytest.warns(UserWarning, match="flat is taken without .*tas"):
+        assert CLIMATE.read(path, variable="flat").meta["sizes"] == [9, 16]
+    with pytest.raises(SignalError, match="no numbers 'wind' on 1 to 4 axes; choose from: flat, tas"):
+        CLIMATE.read(path, variable="wind")
+
+
+@pytest.mark.parametrize("count", [40, 300])
+def test_uneven_axes_are_kept_while_they_are_short(count, tmp_path):
+    days = np.cumsum(28 + np.arange(count) % 4).astype(float)
+    array = xr.DataArray(np.sin(days / 99), {"time": ("time", days, {"units": "days since 1900-01-01"})}, name="x")
+    path = saved(array, tmp_path)
+    if count > 64:
+        with pytest.warns(UserWarning, match="x is taken without the exact spacing of time"):
+            after = there_and_back(path).time
+        assert 0 < float(abs(after - days).max()) < 4
+    else:
+        np.testing.assert_allclose(there_and_back(path).time, days)
+
+
+def test_axes_of_one_cell_cost_nothing_and_come_back(tmp_path):
+    array = smooth(2.5).isel(time=[2])
+    signal = CLIMATE.read(saved(array, tmp_path))
+    assert signal.coords.shape == (9, 16)
+    after = there_and_back(tmp_path / "field.nc").tas
+    assert after.sizes == array.sizes
+    assert float(after.time[0]) == 59
+
+
+@pytest.mark.parametrize(
+    "forged",
+    [
+        {"dims": ["a", "a", "b"]},
+        {"dims": ["a/b", "b", "c"]},
+        {"name": "lat"},
+        {"sizes": [5, 9, 17]},
+        {"high": float("1e301")},
+        {"still": 7},
+        {"mask": "no base85 \x00"},
+    ],
+)
+def test_forged_meta_are_refused(forged, tmp_path):
+    signal = CLIMATE.read(saved(smooth(2.5, mask=True), tmp_path))
+    with pytest.raises(ContainerError, match="not a climate field"):
+        CLIMATE.render(nearest_field(signal), {**signal.meta, **forged})
+
+
+def test_it_stays_a_short_example():
+    assert len((Path(__file__).parent.parent / "coordcodec_climate.py").read_text().splitlines()) <= 120
