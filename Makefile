@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: demo test lint bench-speed bench-kodak docs picture clean
+.PHONY: demo test test-example lint bench-speed bench-kodak docs picture clean
 
 $(READY): pyproject.toml constraints.txt
 	test -d .venv || $(PYTHON) -m venv .venv
@@ -21,6 +21,29 @@ demo: $(READY)
 
 test: $(READY)
 	$(BIN)/python -m pytest
+
+# Plugins as their users meet them: our wheel, that of the example and a package that new-modality wrote, installed in
+# an environment of their own, which borrows the libraries of .venv so that torch need not be fetched again.
+EXAMPLE := .venv/example
+EXAMPLE_PIP := $(BIN)/pip --disable-pip-version-check --python $(EXAMPLE)/bin/python
+test-example: $(READY)
+	rm -rf $(EXAMPLE)
+	$(BIN)/python -m venv --without-pip $(EXAMPLE)
+	$(EXAMPLE)/bin/python -c "import pathlib, sys, sysconfig as s; pathlib.Path(s.get_path('purelib'), 'borrowed.pth').write_text(sys.argv[1])" \
+		$$($(BIN)/python -c "import sysconfig; print(sysconfig.get_path('purelib'))")
+	$(BIN)/pip wheel -q --disable-pip-version-check --no-deps -w $(EXAMPLE)/wheels . ./examples/coordcodec_climate
+	$(EXAMPLE_PIP) install -q --no-deps --force-reinstall $(EXAMPLE)/wheels/*.whl
+	$(EXAMPLE_PIP) install -q -c constraints.txt xarray "h5netcdf[h5py]" pytest
+	$(EXAMPLE)/bin/coordcodec new-modality heightmap -o $(EXAMPLE)/heightmap
+	$(EXAMPLE_PIP) install -q --no-deps -e $(EXAMPLE)/heightmap
+	$(EXAMPLE)/bin/coordcodec modalities
+	$(EXAMPLE)/bin/coordcodec modalities | grep -q "^climate *coordcodec-climate"
+	$(EXAMPLE)/bin/coordcodec compress examples/coordcodec_climate/tests/A1B_cutout.nc -o $(EXAMPLE)/a.ccdc --bytes 4000 --effort 1
+	$(EXAMPLE)/bin/coordcodec decompress $(EXAMPLE)/a.ccdc
+	$(EXAMPLE)/bin/coordcodec evaluate examples/coordcodec_climate/tests/A1B_cutout.nc $(EXAMPLE)/a.ccdc
+	# -P: what is tested is what is installed, not what lies in the folder.
+	cd examples/coordcodec_climate && ../../$(EXAMPLE)/bin/python -P -m pytest -q -p no:cacheprovider
+	cd $(EXAMPLE)/heightmap && ../bin/python -P -m pytest -q -p no:cacheprovider
 
 lint: $(READY)
 	$(BIN)/ruff check .
