@@ -5,9 +5,10 @@ import re
 import shlex
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from coordcodec.bench import documents, rate_distortion
+from coordcodec.bench import documents, fields, rate_distortion
 from coordcodec.cli.arguments import build_parser
 from coordcodec.recipe import PRESETS
 
@@ -80,6 +81,46 @@ def test_the_published_targets_are_met_by_the_committed_results():
     assert len(rows) == 24
     assert all("failed" not in row and row["rate"] <= 0.3 for row in rows)
     assert sum(row["psnr_db"] for row in rows) / 24 >= 28.5
+
+
+def test_the_field_of_the_example_is_met_by_the_committed_results():
+    rows = fields.load(ROOT / "docs" / "results" / "fields.jsonl")
+    (ours,) = (r for r in rows if r["file"] == "A1B_north_america.nc" and r["codec"] == "coordcodec")
+    assert ours["bytes"] <= 12000
+    assert ours["rmse"] < 1
+    assert {r["codec"] for r in rows} == {"coordcodec", *fields.PEERS}
+
+
+def test_other_codecs_of_fields_get_their_best_setting(monkeypatch):
+    def missing():
+        raise ImportError
+
+    def encode(cells, mode, loose):
+        """A codec that rounds; its mode "bad" wastes bytes."""
+        levels = np.rint(cells / max(loose, 1e-3))
+        size = int(np.log2(2 + np.ptp(levels)) * cells.size) * (2 if mode == "bad" else 1)
+        return loose.hex().encode().ljust(size)
+
+    def decode(data, like):
+        step = max(float.fromhex(data.decode().strip()), 1e-3)
+        return (np.rint(like / step) * step).astype(like.dtype)
+
+    peer = fields.Peer(("bad", "good"), encode, decode, "toy 1")
+    monkeypatch.setattr(fields, "PEERS", {"toy": (lambda: peer, ""), "lost": (missing, "pip install lost")})
+    cells = np.sin(np.arange(400, dtype=np.float32) / 9).reshape(20, 20)
+    field = fields.Field(cells, np.ones(cells.shape, bool))
+    by_bytes, by_rmse = field.rows("toy", 1500, 0.01)
+    assert (by_bytes["comparison"], by_rmse["comparison"]) == ("bytes", "rmse")
+    assert by_bytes["bytes"] <= 1500 < by_bytes["bytes"] * 1.1
+    assert by_rmse["rmse"] <= 0.01 < by_rmse["rmse"] * 1.1
+    assert all(row["setting"].startswith("good") and row["version"] == "toy 1" for row in (by_bytes, by_rmse))
+    assert list(field.rows("lost", 1500, 0.01)) == [
+        {"codec": "lost", "comparison": "bytes", "skipped": "not installed: pip install lost"}
+    ]
+    assert "no setting has bytes of at most 1" in next(field.rows("toy", 1, 0.01))["failed"]
+    half = fields.Field(cells, cells > 0)
+    wrong = fields.Peer(("one",), lambda *_: b"x", lambda data, like: np.where(like > 0, like, 99), "")
+    assert half.trial(wrong, "one", 1)["rmse"] == 0
 
 
 def test_the_format_page_names_the_limits_of_the_code():
