@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: demo test test-example lint bench-speed bench-kodak docs picture clean
+.PHONY: demo test test-example lint bench-speed bench-kodak bench-meshes bench-sounds bench-fields docs picture clean
 
 $(READY): pyproject.toml constraints.txt
 	test -d .venv || $(PYTHON) -m venv .venv
@@ -60,6 +60,30 @@ KODAK ?= kodak
 bench-kodak: $(READY)
 	$(BIN)/python -m coordcodec.bench.rate_distortion $(KODAK) --rates 0.3 -o docs/results/kodak.jsonl
 	$(BIN)/python -m coordcodec.bench.rate_distortion $(KODAK) --only kodim15.png --rates 0.17 -o docs/results/kodak.jsonl
+
+# What the figures of meshes, sounds and fields need besides.
+.venv/.bench: $(READY)
+	$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt -e ".[bench]"
+	touch $@
+
+# Meshes beside Draco; MESHES is a folder. About 25 minutes for five meshes on two cores.
+MESHES ?= meshes
+bench-meshes: .venv/.bench
+	$(BIN)/python -m coordcodec.bench.rate_distortion $(MESHES) --modality sdf --rates 4096 8192 16384 -o docs/results/meshes.jsonl
+	$(BIN)/python -m coordcodec.bench.shapes $(MESHES) -o docs/results/draco.jsonl
+
+# Speech beside MP3 and Opus; SPEECH is a folder of clips, MUSIC one with gt_bach.wav of the SIREN paper.
+SPEECH ?= speech
+MUSIC ?= music
+bench-sounds: .venv/.bench
+	$(BIN)/python -m coordcodec.bench.sounds $(SPEECH) --rates 32 -o docs/results/sounds.jsonl
+	$(BIN)/python -m coordcodec.bench.sounds $(MUSIC) --only gt_bach.wav --rates 48 --codecs coordcodec siren mp3 opus -o docs/results/sounds.jsonl
+
+# A climate field beside zfp, SZ3 and SPERR; FIELDS is a folder with A1B_north_america.nc.
+FIELDS ?= fields
+bench-fields: .venv/.bench
+	$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt ./examples/coordcodec_climate
+	$(BIN)/python -m coordcodec.bench.fields $(FIELDS)/A1B_north_america.nc --variable air_temperature --bytes 12000 -o docs/results/fields.jsonl
 
 # Tables in README.md and docs/benchmarks.md from docs/results, and the picture at the head of the README.
 docs: $(READY)

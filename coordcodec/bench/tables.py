@@ -138,12 +138,12 @@ def sounds_table(results: Path) -> str:
 
 def fields_table(results: Path) -> str:
     """A climate field by several codecs at equal bytes."""
-    lines = ["| codec | bytes | RMSE | largest error | encode, s |", "|---|---|---|---|---|"]
+    lines = ["| codec | at equal | bytes | RMSE, K | largest error, K | encode, s |", "|---|---|---|---|---|---|"]
     for row in load(results / "fields.jsonl"):
         if "rmse" in row:
             lines.append(
-                f"| {row['codec']} | {row['bytes']:,} | {row['rmse']:.3f} | {row['max_error']:.2f} "
-                f"| {row['encode_seconds']:.1f} |"
+                f"| {row['codec']} | {row['comparison']} | {row['bytes']:,} | {row['rmse']:.3f} | {row['max_error']:.2f} "
+                f"| {row['encode_seconds']:.2f} |"
             )
     return "\n".join(lines)
 
