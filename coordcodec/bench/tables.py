@@ -142,8 +142,8 @@ def fields_table(results: Path) -> str:
     for row in load(results / "fields.jsonl"):
         if "rmse" in row:
             lines.append(
-                f"| {row['codec']} | {row['comparison']} | {row['bytes']:,} | {row['rmse']:.3f} | {row['max_error']:.2f} "
-                f"| {row['encode_seconds']:.2f} |"
+                f"| {row['codec']} | {row['comparison']} | {row['bytes']:,} | {row['rmse']:.3f} "
+                f"| {row['max_error']:.2f} | {row['encode_seconds']:.2f} |"
             )
     return "\n".join(lines)
 
