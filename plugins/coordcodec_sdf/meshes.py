@@ -81,7 +81,7 @@ def checked_mesh(vertices: Any, faces: Any, name: str) -> Mesh:
     finite, or all of them lie in one point or one line.
     """
     try:
-        vertices, faces = np.array(vertices, dtype=np.float64), np.array(faces, dtype=np.int64)
+        vertices, faces = np.asarray(vertices, dtype=np.float64), np.asarray(faces, dtype=np.int64)
     except (TypeError, ValueError, OverflowError):
         raise SignalError(f"{name} holds no mesh: its vertices or faces are not numbers") from None
     if not vertices.size or not faces.size:

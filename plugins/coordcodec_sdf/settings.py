@@ -22,5 +22,5 @@ SEED = 0
 RESOLUTION = 256
 LEAST_RESOLUTION, MOST_RESOLUTION = 8, 1024
 
-MAX_FACES = 3_000_000
+MAX_FACES = 2_000_000
 """Meshes with more faces are not read: the libraries need about 400 bytes for each."""

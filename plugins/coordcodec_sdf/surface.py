@@ -114,12 +114,16 @@ def _sewn(pieces: list[Piece], seams: list[int]) -> tuple[Points, Faces]:
     """The slabs' surfaces as one: what they have in common, on the planes between them, is there once."""
     starts = np.cumsum([0, *(len(v) for v, _ in pieces)])
     vertices = np.concatenate([v for v, _ in pieces])
-    faces = np.concatenate([f + np.int64(start) for (_, f), start in zip(pieces, starts, strict=False)])
+    faces = np.concatenate([f + np.int32(start) for (_, f), start in zip(pieces, starts, strict=False)])
+    pieces.clear()  # they may be large
     shared = np.flatnonzero(np.isin(vertices[:, 0], seams))
     _, first, number = np.unique(vertices[shared], axis=0, return_index=True, return_inverse=True)
-    target = np.arange(len(vertices))
+    target = np.arange(len(vertices), dtype=np.int32)
     target[shared] = shared[first][number.reshape(-1)]
-    used, faces = np.unique(target[faces], return_inverse=True)
-    faces = faces.reshape(-1, 3)
+    faces = target[faces]
     a, b, c = faces.T
-    return vertices[used], faces[(a != b) & (b != c) & (c != a)]
+    faces = faces[(a != b) & (b != c) & (c != a)]
+    used = np.zeros(len(vertices), bool)
+    used[faces] = True
+    renumbered = np.cumsum(used) - 1
+    return vertices[used], renumbered[faces]
