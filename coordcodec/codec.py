@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from coordcodec import compressed as opened
-from coordcodec import sizing
+from coordcodec import plugins, sizing
 from coordcodec.compressed import Compressed, Progress
 from coordcodec.data import Signal, Symbols
 from coordcodec.errors import RecipeError
@@ -82,7 +82,7 @@ def decompress(source: opened.Source, target: str | os.PathLike[str], *, force: 
 def find_modality(source: Source, name: str | None) -> Modality:
     """The modality of that name, or the one that a path's suffix tells."""
     if name is not None:
-        return installed().modalities.get(name)
+        return plugins.modality(name, installed())
     if isinstance(source, str | os.PathLike):
         return modality_for(os.fspath(source))
     raise RecipeError("arrays and streams do not tell what they are; name the modality")

@@ -11,6 +11,7 @@ from math import prod
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from coordcodec import plugins
 from coordcodec.data import Coords, Field, Floats, Signal, Symbols
 from coordcodec.errors import PluginError, SignalError
 from coordcodec.files import check_writable, read_bytes, write_bytes
@@ -88,7 +89,7 @@ class Compressed:
     @property
     def modality(self) -> Modality:
         """The plugin of this kind of data. Raises UnknownName when it is not installed."""
-        return installed().modalities.get(self.container.modality)
+        return plugins.modality(self.container.modality, installed())
 
     def render(self, **options: Any) -> Any:
         """The decoded data as an array or whatever is natural for the modality; the options are the modality's."""

@@ -144,7 +144,7 @@ def test_the_format_page_names_the_limits_of_the_code():
 
 def test_the_readme_names_every_command_and_preset():
     text = (ROOT / "README.md").read_text()
-    for command in ("compress", "decompress", "info", "evaluate", "modalities"):
+    for command in ("compress", "decompress", "info", "evaluate", "modalities", "new-modality"):
         assert f"coordcodec {command}" in text
     for preset in PRESETS:
         assert preset in text
