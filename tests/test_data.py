@@ -16,7 +16,7 @@ def test_a_grid_fills_the_cube_with_its_ends_on_the_ends(shape):
     grid = Grid(shape)
     coords = grid.coords()
     assert coords.shape == (len(grid), len(shape))
-    assert coords.dtype == np.float32
+    assert coords.dtype == np.float64
     for k, n in enumerate(shape):
         expected = np.linspace(-1, 1, n) if n > 1 else np.zeros(1)
         assert np.allclose(grid.axis(k), expected, atol=1e-6)

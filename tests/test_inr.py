@@ -169,7 +169,8 @@ def test_features_belong_to_their_targets(waves):
     spec = SirenSpec(2, 2, 4, 1, 3, 1400)
     (source,) = batches.batches_of(waves, Partition((1, 1)), spec, 64, 0, CPU)
     rows, columns = source.next().features
-    lookup = {tuple(np.round(c, 4)): v for c, v in zip(waves.coords.coords(), waves.values, strict=True)}
+    at = waves.coords.coords().astype(np.float32)
+    lookup = {tuple(np.round(c, 4)): v for c, v in zip(at, waves.values, strict=True)}
     batch = source.next()
     rows, columns = batch.features
     y = rows[0, :, :, 0][:, :, None].expand(-1, -1, columns.shape[2]).reshape(-1)
