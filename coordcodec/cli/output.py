@@ -110,10 +110,12 @@ def size_and_rate(path: str, facts: dict[str, Any]) -> str:
 
 
 def in_words(name: str, value: float | None) -> str:
-    """A score in words: psnr_db 29.51 -> "29.51 dB"; ms_ssim 0.91 -> "ms_ssim 0.9100"."""
+    """A score in words: psnr_db 29.51 -> "29.51 dB"; snr_db 9.9 -> "snr 9.90 dB"; ms_ssim 0.91 -> "ms_ssim 0.9100"."""
     if value is None:
         return f"{name} undefined"
-    return f"{value:.2f} dB" if name == "psnr_db" else f"{name} {value:.4f}"
+    if name.endswith("_db"):
+        return f"{value:.2f} dB" if name == "psnr_db" else f"{name.removesuffix('_db')} {value:.2f} dB"
+    return f"{name} {value:.4f}"
 
 
 def joined(value: Any) -> str:
