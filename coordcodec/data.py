@@ -71,6 +71,11 @@ class Grid:
         """The number of axes, d."""
         return len(self.shape)
 
+    @property
+    def place(self) -> tuple[slice, ...]:
+        """Where this window lies in an array of the lattice's shape."""
+        return tuple(slice(o, o + n) for o, n in zip(self.offset, self.shape, strict=True))
+
     def window(self, bounds: Sequence[tuple[int, int]]) -> Grid:
         """The part of this grid with indices lower <= i < upper along each axis."""
         shape = tuple(upper - lower for lower, upper in bounds)

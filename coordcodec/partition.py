@@ -66,12 +66,16 @@ class Partition:
     def __len__(self) -> int:
         return math.prod(self.counts)
 
+    def _position(self, k: int, coords: Coords) -> NDArray[np.float64]:
+        """Coordinates along axis k in sides of a box, from 0."""
+        return (coords.astype(np.float64) + 1) * (self.counts[k] / 2)
+
     def locate_axis(self, k: int, coords: Coords) -> tuple[NDArray[np.int64], Floats]:
         """Along axis k: the box index of each coordinate (n,), and the coordinate within its box, in [-1, 1]."""
         count = self.counts[k]
         if count == 1:
             return np.zeros(len(coords), np.int64), coords.astype(np.float32)
-        position = (coords.astype(np.float64) + 1) * (count / 2)
+        position = self._position(k, coords)
         index = np.clip(np.floor(position), 0, count - 1).astype(np.int64)
         return index, ((position - index) * 2 - 1).astype(np.float32)
 
@@ -117,7 +121,7 @@ class Partition:
         reach = self.margin / MARGINS
         bounds = []
         for k in range(grid.dims):
-            position = (grid.axis(k) + 1) * (self.counts[k] / 2)
+            position = self._position(k, grid.axis(k))
             lower = np.arange(self.counts[k]) - reach
             starts = np.searchsorted(position, lower, side="left")
             stops = np.searchsorted(position, lower + 1 + 2 * reach, side="left")
@@ -132,8 +136,7 @@ class Partition:
         if self.counts[k] == 1:
             return window.axis(k).astype(np.float32)
         index = np.unravel_index(number, self.counts)[k]
-        position = (window.axis(k) + 1) * (self.counts[k] / 2)
-        return ((position - index) * 2 - 1).astype(np.float32)
+        return ((self._position(k, window.axis(k)) - index) * 2 - 1).astype(np.float32)
 
 
 def gain_of(code: int) -> float:
@@ -145,11 +148,7 @@ def gain_codes(signal: Signal, partition: Partition) -> bytes:
     """The code of the smallest gain that each part's largest value fits into, a byte per part."""
     if isinstance(signal.coords, Grid):
         lattice = signal.values.reshape(*signal.coords.shape, signal.channels)
-        places = (
-            tuple(slice(o, o + n) for o, n in zip(w.offset, w.shape, strict=True))
-            for w in partition.windows(signal.coords)
-        )
-        peaks = [float(np.abs(lattice[place]).max()) for place in places]
+        peaks = [float(np.abs(lattice[window.place]).max()) for window in partition.windows(signal.coords)]
     else:
         peaks = [0.0] * len(partition)
         for cover in partition.covers(signal.coords):

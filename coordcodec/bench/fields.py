@@ -25,7 +25,7 @@ import torch
 from numpy.typing import NDArray
 
 from coordcodec import __version__, codec
-from coordcodec.bench.rate_distortion import load
+from coordcodec.bench.rate_distortion import load, there_and_back
 from coordcodec.data import Signal
 from coordcodec.errors import CoordCodecError
 from coordcodec.inr.device import find_device
@@ -167,24 +167,17 @@ def our_row(signal: Signal, size: int, effort: int, device: str) -> Row:
     """Compress a field with this package; the row that describes what came out."""
     kind = installed().modalities.get("climate")
     recipe = codec.make_recipe(kind, num_bytes=size, effort=effort, device=device)
-    start = time.monotonic()
     try:
-        encoded = codec.compress_signal(signal, kind, recipe)
+        encoded, opened, seconds = there_and_back(signal, kind, recipe, device)
     except CoordCodecError as error:
         return {"codec": "coordcodec", "comparison": "bytes", "failed": str(error)}
-    encode_seconds = time.monotonic() - start
-    opened = codec.open(encoded.data).to(device)
-    start = time.monotonic()
-    opened.render()
-    decode_seconds = time.monotonic() - start
     scores = opened.score(signal)
     return {
         "codec": "coordcodec",
         "comparison": "bytes",
         "bytes": len(encoded.data),
         **{name: scores[name] for name in ("rmse", "max_error")},
-        "encode_seconds": round(encode_seconds, 2),
-        "decode_seconds": round(decode_seconds, 2),
+        **seconds,
         "setting": f"width {encoded.spec.width}, {encoded.steps} steps, {encoded.bits:.3f} bits",
         "version": f"coordcodec {__version__}, torch {torch.__version__}",
         "device": str(find_device(device)),

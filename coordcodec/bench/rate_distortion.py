@@ -16,9 +16,28 @@ from typing import Any
 import torch
 
 from coordcodec import __version__, codec
+from coordcodec.compressed import Compressed
+from coordcodec.data import Signal
 from coordcodec.errors import CoordCodecError
+from coordcodec.hookspecs import Modality
 from coordcodec.inr.device import find_device
 from coordcodec.plugins import installed
+from coordcodec.recipe import Recipe
+
+
+def there_and_back(
+    signal: Signal, kind: Modality, recipe: Recipe, device: str
+) -> tuple[codec.Encoded, Compressed, dict[str, float]]:
+    """Compress a signal and decode it whole: what came out, opened, and the seconds that each way took."""
+    start = time.monotonic()
+    encoded = codec.compress_signal(signal, kind, recipe)
+    encode_seconds = time.monotonic() - start
+    opened = codec.open(encoded.data).to(device)
+    start = time.monotonic()
+    opened.render()
+    decode_seconds = time.monotonic() - start
+    seconds = {"encode_seconds": round(encode_seconds, 2), "decode_seconds": round(decode_seconds, 2)}
+    return encoded, opened, seconds
 
 
 def measure(path: Path, modality: str, rate: float, preset: str, effort: int, device: str) -> dict[str, Any]:
@@ -38,19 +57,12 @@ def measure(path: Path, modality: str, rate: float, preset: str, effort: int, de
     try:
         signal = kind.read(path)
         recipe = codec.make_recipe(kind, preset, rate=rate, effort=effort, device=device)
-        start = time.monotonic()
-        encoded = codec.compress_signal(signal, kind, recipe)
-        encode_seconds = time.monotonic() - start
-        opened = codec.open(encoded.data).to(device)
-        start = time.monotonic()
-        opened.render()
-        decode_seconds = time.monotonic() - start
+        encoded, opened, seconds = there_and_back(signal, kind, recipe, device)
         row |= {
             "bytes": len(encoded.data),
             "rate": opened.rate,
             **opened.score(signal),
-            "encode_seconds": round(encode_seconds, 2),
-            "decode_seconds": round(decode_seconds, 2),
+            **seconds,
             "width": encoded.spec.width,
             "steps": encoded.steps,
             "bits": round(encoded.bits, 3),

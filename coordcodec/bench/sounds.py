@@ -23,7 +23,7 @@ import numpy as np
 import torch
 
 from coordcodec import __version__, codec
-from coordcodec.bench.rate_distortion import load
+from coordcodec.bench.rate_distortion import load, there_and_back
 from coordcodec.data import Floats, Signal
 from coordcodec.errors import CoordCodecError
 from coordcodec.inr.device import find_device
@@ -66,18 +66,11 @@ def ours(signal: Signal, name: str, rate: float, effort: int, device: str) -> Ro
     """Compress a sound with this package; the row that describes what came out."""
     kind = installed().modalities.get("audio")
     recipe = codec.make_recipe(kind, rate=rate, effort=effort, device=device).replace(**OURS[name])
-    start = time.monotonic()
-    encoded = codec.compress_signal(signal, kind, recipe)
-    encode_seconds = time.monotonic() - start
-    opened = codec.open(encoded.data).to(device)
-    start = time.monotonic()
-    opened.render()
-    decode_seconds = time.monotonic() - start
+    encoded, opened, seconds = there_and_back(signal, kind, recipe, device)
     return {
         "bytes": len(encoded.data),
         **opened.score(signal),
-        "encode_seconds": round(encode_seconds, 2),
-        "decode_seconds": round(decode_seconds, 2),
+        **seconds,
         "setting": f"width {encoded.spec.width}, {encoded.steps} steps, {encoded.bits:.3f} bits",
         "version": f"coordcodec {__version__}, torch {torch.__version__}",
         "device": str(find_device(device)),

@@ -200,6 +200,6 @@ def _grid_parts(
     parts: list[Batches] = []
     for number, window in enumerate(partition.windows(grid)):
         axes = [torch.from_numpy(partition.within(number, window, k)).to(device) for k in range(grid.dims)]
-        values = lattice[tuple(slice(o, o + n) for o, n in zip(window.offset, window.shape, strict=True))]
+        values = lattice[window.place]
         parts.append(GridBatches(axes, values, spec, size, seed + number, gains[number]))
     return parts
