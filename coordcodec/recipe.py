@@ -42,6 +42,7 @@ class Recipe:
 
     The fit:
     effort: 1 (seconds) to 9 (as long as it helps); decides `steps` unless that is set.
+    init: where the fit starts; "none": at a random SIREN (Sitzmann et al. 2020), so that the file stands alone.
     pace: what the steps that effort decides are multiplied by, 0.01 to 100.
     steps: minibatch steps, >= 1.
     optimizer: "soap" or "adam".
@@ -74,6 +75,7 @@ class Recipe:
     margin: int = 0
     gains: bool = False
     effort: int = 5
+    init: str = "none"
     pace: float = 1.0
     steps: int | None = None
     optimizer: str = "soap"
@@ -139,7 +141,7 @@ _RANGES: tuple[tuple[str, float, float], ...] = (
     ("seed", 0, 2**32 - 1),
     ("bits", 2, 12),
 )
-_CHOICES = {"optimizer": ("soap", "adam"), "precision": ("auto", "bfloat16", "float32")}
+_CHOICES = {"init": ("none",), "optimizer": ("soap", "adam"), "precision": ("auto", "bfloat16", "float32")}
 
 PRESETS: dict[str, dict[str, Any]] = {
     # Strümpler et al. 2022: SIREN with positional encoding, L1, 8 bits, AdaRound, QAT, entropy coding.

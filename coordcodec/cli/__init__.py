@@ -12,20 +12,20 @@ from coordcodec.errors import CoordCodecError
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run a command; returns the exit code: 0 done, 2 bad usage or input, 130 interrupted."""
+    """Run a command; returns the exit code: 0 done, 1 done in part, 2 bad usage or input, 130 interrupted."""
     warnings.showwarning = lambda message, *rest: print(f"warning: {message}", file=sys.stderr)
     warnings.simplefilter("always", UserWarning)
     try:
         arguments = build_parser().parse_args(argv)
-        arguments.run(arguments)
+        code: int | None = arguments.run(arguments)
         sys.stdout.flush()
     except CoordCodecError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
-        print("interrupted: nothing was written", file=sys.stderr)
+    except KeyboardInterrupt as interruption:
+        print(f"interrupted: {interruption or 'nothing was written'}", file=sys.stderr)
         return 130
     except BrokenPipeError:  # the reader of our output has gone, as `| head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
-    return 0
+    return code or 0

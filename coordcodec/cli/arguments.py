@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Callable
 from typing import Any, NoReturn
 
@@ -14,9 +15,16 @@ from coordcodec.plugins import installed
 from coordcodec.recipe import EFFORTS, PRESETS, Recipe
 
 _DEFAULT = Recipe()
+_REPORT = "bench-report"
 
 
 class _Parser(argparse.ArgumentParser):
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        args = sys.argv[1:] if args is None else list(args)
+        if args[:2] == ["bench", "report"]:  # argparse knows no command that takes either a folder or a command
+            args[:2] = [_REPORT]
+        return super().parse_known_args(args, namespace)
+
     def error(self, message: str) -> NoReturn:
         raise RecipeError(f"{message} (see {self.prog} --help)")
 
@@ -64,6 +72,7 @@ def build_parser() -> argparse.ArgumentParser:
 
     _add(commands, "modalities", run.modalities, "the kinds of data that can be compressed, and where they come from")
     _add_new_modality(commands)
+    _add_bench(commands)
     return parser
 
 
@@ -193,3 +202,70 @@ def _add_new_modality(commands: Any) -> None:
     parser.add_argument("-o", "--output", metavar="FOLDER", help="default: coordcodec-NAME")
     _add_force(parser)
     _add_quiet(parser)
+
+
+def _listed(kind: Callable[[str], Any]) -> Callable[[str], tuple[Any, ...]]:
+    def values(text: str) -> tuple[Any, ...]:
+        return tuple(kind(part.strip()) for part in text.split(",") if part.strip())
+
+    values.__name__ = "list"
+    return values
+
+
+def _add_bench(commands: Any) -> None:
+    summary = "measure ours and other codecs on a folder; `bench report RESULTS` draws what came out"
+    parser = _add(commands, "bench", run.bench, summary)
+    parser.add_argument("folder", metavar="FOLDER", help="what to compress; a folder named report is ./report")
+    parser.add_argument(
+        "-o", "--output", metavar="RESULTS", required=True, help="folder of result rows; a run that is there goes on"
+    )
+    parser.add_argument("--modality", default="image", help="the kind of data; default: image")
+    parser.add_argument(
+        "--rates",
+        type=_listed(float),
+        default=(),
+        metavar="R,...",
+        help=f"in the modality's unit, each above 0; defaults: {_default_rates()}",
+    )
+    parser.add_argument(
+        "--codecs",
+        type=_listed(str),
+        default=(),
+        metavar="C,...",
+        help="ours, coin and siren, which take choices of a recipe as in ours:effort=2:init=none, and others: image "
+        "jpeg, jpeg2000, webp, avif, jxl, heif, vvc; sdf draco; audio mp3, aac, opus; climate zfp, sz3, sperr; default: "
+        "ours and all others",
+    )
+    parser.add_argument("--only", nargs="+", default=(), metavar="NAME", help="names of files to take; default: all")
+    parser.add_argument(
+        "--effort", type=int, choices=EFFORTS, default=_DEFAULT.effort, metavar="1..9", help="of ours; default: 5"
+    )
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of ours, 0 to 4294967295; default: 0")
+    parser.add_argument(
+        "--jobs",
+        type=int,
+        default=1,
+        metavar="N",
+        help="processes, with one thread each if there are several; default: one with all threads",
+    )
+    parser.add_argument(
+        "--time-limit",
+        type=float,
+        default=3600.0,
+        metavar="SECONDS",
+        help="a row that takes longer has failed; default: 3600",
+    )
+    parser.add_argument("--retry", action="store_true", help="measure again what failed before")
+    _add_options(parser, "read_options")
+    _add_device(parser, "where ours fit")
+    _add_quiet(parser)
+
+    report = _add(commands, _REPORT, run.bench_report, "draw the results of `coordcodec bench` as one page")
+    report.prog = f"{report.prog.removesuffix(_REPORT)}bench report"
+    report.add_argument("results", metavar="RESULTS", help="the folder that `coordcodec bench -o` filled")
+    report.add_argument("-o", "--output", metavar="OUT.html", help="default: RESULTS/report.html")
+    report.add_argument(
+        "--published", metavar="FILE.json", help="published curves to draw behind ours; default: those of the package"
+    )
+    _add_force(report)
+    _add_quiet(report)

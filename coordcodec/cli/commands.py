@@ -8,7 +8,7 @@ import sys
 import time
 from pathlib import Path
 
-from coordcodec import codec, kit
+from coordcodec import codec, kit, plugins
 from coordcodec.cli.output import (
     STDIO,
     check_output,
@@ -164,3 +164,53 @@ def new_modality(a: argparse.Namespace) -> None:
     files = kit.create(a.name, folder, force=a.force)
     facts = {"output": folder, "modality": a.name, "module": kit.module_of(a.name), "files": files}
     report(a, facts, f"{folder}  {', '.join(files)}\nnext: pip install -e {shlex.quote(folder)}")
+
+
+def bench(a: argparse.Namespace) -> int:
+    """Measure a folder's files with several codecs; 1 if a row failed."""
+    from coordcodec.bench.run import Plan, run
+
+    modality = plugins.modality(a.modality, installed())
+    plan = Plan(
+        folder=Path(a.folder),
+        output=Path(a.output),
+        modality=a.modality,
+        rates=a.rates,
+        codecs=a.codecs,
+        only=tuple(a.only),
+        effort=a.effort,
+        seed=a.seed,
+        device=a.device,
+        jobs=a.jobs,
+        limit=a.time_limit,
+        retry=a.retry,
+        options=options_of(a, modality.read_options, modality.name),
+    )
+    try:
+        with progress_bar(a.quiet) as watch:
+            facts = run(
+                plan,
+                told=(lambda line: None) if a.quiet or a.json else lambda line: print(line, flush=True),
+                watch=(lambda done, total: watch("bench", done, total)) if watch else None,
+            )
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(f"what was measured is in {a.output}; the same command goes on") from None
+    counts = ", ".join(f"{facts[name]} {name}" for name in ("ok", "failed", "skipped") if facts[name] or name == "ok")
+    report(a, facts, f"{facts['results']}  {facts['rows']} rows: {counts}; {facts['new']} new")
+    return 1 if facts["failed"] or facts["ok"] + facts["skipped"] < facts["rows"] else 0
+
+
+def bench_report(a: argparse.Namespace) -> int:
+    """Draw the results of a benchmark as one page; 1 if a codec disagrees with its published curve."""
+    from coordcodec.bench import report as page
+
+    output = Path(a.output or Path(a.results) / "report.html")
+    facts = page.write(Path(a.results), output, Path(a.published) if a.published else None, a.force)
+    wrong = facts["disagreeing"]
+    report(
+        a,
+        facts,
+        f"{output}  {facts['bytes']:,} bytes  {facts['rows']} rows, {facts['failed']} failed"
+        + (f"  DISAGREES with its published curve: {', '.join(wrong)}" if wrong else ""),
+    )
+    return 1 if wrong else 0
