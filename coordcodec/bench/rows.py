@@ -35,12 +35,12 @@ KEY = ("file", "options", "codec", "target_rate", "effort", "seed", "device")
 SUFFIX = ".jsonl"
 
 
-def key_of(row: Row) -> tuple[Any, ...]:
+def key_of(row: Row, key: Iterable[str] = KEY) -> tuple[Any, ...]:
     """What makes a row one and the same; see KEY."""
-    return tuple(row.get(name) for name in KEY)
+    return tuple(row.get(name) for name in key)
 
 
-def load(path: Path) -> list[Row]:
+def load(path: Path, key: Iterable[str] = KEY) -> list[Row]:
     """The rows of a result file in the order of their first appearance, the latest of each key; none without a file.
 
     A last line without its end, left by an interruption, is passed over. Raises FileError for anything else that is
@@ -59,7 +59,7 @@ def load(path: Path) -> list[Row]:
             row = None
         if not isinstance(row, dict):
             raise FileError(f"{path}, line {number} is no JSON object; mend it or choose another folder with -o")
-        rows[key_of(row)] = row
+        rows[key_of(row, key)] = row
     return list(rows.values())
 
 

@@ -9,23 +9,25 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
 import statistics
 import subprocess
 import sys
 import time
 from collections.abc import Callable
-from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
+from coordcodec import codec
+from coordcodec.bench import facts as of
+from coordcodec.bench.plain import PlainSiren
+from coordcodec.bench.race import race
+from coordcodec.bench.rows import load
 from coordcodec.data import Grid, Signal, sample
+from coordcodec.files import write_bytes
 from coordcodec.inr import batches, device, objective, siren
-from coordcodec.inr.encoding import encode
 from coordcodec.inr.optim import Soap
 from coordcodec.inr.spec import SirenSpec
 from coordcodec.partition import Partition
@@ -62,31 +64,12 @@ def _ours(spec: SirenSpec, signal: Signal, place: torch.device, steps: int) -> t
     return run, str(dtype).removeprefix("torch.")
 
 
-class _PlainSiren(torch.nn.Module):
-    """A SIREN as the papers' code writes it: encoding, linear layers, sin(omega_0 x), one module each."""
-
-    def __init__(self, spec: SirenSpec) -> None:
-        super().__init__()
-        sizes = [spec.features, *[spec.width] * (spec.depth + 1)]
-        self.spec = spec
-        self.hidden = torch.nn.ModuleList(torch.nn.Linear(a, b) for a, b in pairwise(sizes))
-        self.last = torch.nn.Linear(spec.width, spec.channels)
-
-    def forward(self, coords: Tensor) -> Tensor:
-        """(n, d) coordinates -> (n, c) values."""
-        x = encode(coords, self.spec)
-        for layer in self.hidden:
-            x = torch.sin(30 * layer(x))
-        y: Tensor = self.last(x)
-        return y
-
-
 def _plain(spec: SirenSpec, signal: Signal, place: torch.device, steps: int) -> Callable[[], int]:
     """The same for plain PyTorch: all points at every step, float32, autograd, torch.optim.Adam, L1."""
     assert isinstance(signal.coords, Grid)
-    coords = torch.from_numpy(signal.coords.coords()).to(place)
+    coords = torch.from_numpy(signal.coords.coords()).float().to(place)
     targets = torch.from_numpy(signal.values).to(place)
-    network = _PlainSiren(spec).to(place)
+    network = PlainSiren(spec).to(place)
     optimizer = torch.optim.Adam(network.parameters(), lr=LR)
 
     def run() -> int:
@@ -111,6 +94,18 @@ def _decode(spec: SirenSpec, place: torch.device) -> Callable[[], int]:
     return run
 
 
+def _plain_decode(spec: SirenSpec, place: torch.device) -> Callable[[], int]:
+    """All points at once through the plain network, without gradients."""
+    coords = torch.from_numpy(Grid(SHAPE).coords()).float().to(place)
+    network = PlainSiren(spec).to(place)
+
+    def run() -> int:
+        with torch.no_grad():
+            return len(network(coords))
+
+    return run
+
+
 def _matrix_peak(place: torch.device, dtype: torch.dtype) -> float:
     """FLOP/s of the best of a few large square matrix products."""
     size = 8192 if place.type == "cuda" else 2048
@@ -131,13 +126,15 @@ def _seconds(work: Callable[[], Any], place: torch.device) -> float:
 
 
 def _start_up() -> dict[str, float]:
-    """Seconds from the shell to the end of commands that must not load torch."""
+    """Seconds from the shell to the end of a command that must not load torch, and to read a file's header."""
     command = [sys.executable, "-m", "coordcodec", "--help"]
-    runs = [
-        _seconds(lambda: subprocess.run(command, check=True, capture_output=True), torch.device("cpu"))
-        for _ in range(5)
-    ]
-    return {"help_seconds": statistics.median(runs)}
+    data = codec.compress(np.zeros((8, 8, 3), np.uint8), modality="image", width=64, steps=1, device="cpu")
+    runs = {
+        "help_seconds": lambda: subprocess.run(command, check=True, capture_output=True),
+        "header_seconds": lambda: codec.open(data).info,
+    }
+    cpu = torch.device("cpu")
+    return {name: statistics.median(_seconds(work, cpu) for _ in range(5)) for name, work in runs.items()}
 
 
 def measure(width: int, place: torch.device, rounds: int) -> dict[str, Any]:
@@ -150,6 +147,7 @@ def measure(width: int, place: torch.device, rounds: int) -> dict[str, Any]:
         "fit": ours,
         "plain": _plain(spec, signal, place, 20 if place.type == "cuda" else 1),
         "decode": _decode(spec, place),
+        "plain_decode": _plain_decode(spec, place),
     }
     rates: dict[str, list[float]] = {name: [] for name in contestants}
     for work in contestants.values():
@@ -164,6 +162,10 @@ def measure(width: int, place: torch.device, rounds: int) -> dict[str, Any]:
 
             seconds = _seconds(timed, place)
             rates[name].append(points / seconds)
+    ratio = {
+        name: statistics.median(a / b for a, b in zip(rates[name], rates[other], strict=True))
+        for name, other in (("fit", "plain"), ("decode", "plain_decode"))
+    }
     median = {name: statistics.median(values) for name, values in rates.items()}
     # Forward, gradient of the weights, gradient of the inputs: two operations per weight and point each.
     operations = 6 * sum(int(np.prod(s)) for name, s in spec.shapes().items() if name.startswith("weight"))
@@ -173,7 +175,8 @@ def measure(width: int, place: torch.device, rounds: int) -> dict[str, Any]:
         "precision": dtype,
         "fit_points_per_second": median["fit"],
         "plain_points_per_second": median["plain"],
-        "fit_over_plain": statistics.median(a / b for a, b in zip(rates["fit"], rates["plain"], strict=True)),
+        "fit_over_plain": ratio["fit"],
+        "decode_over_plain": ratio["decode"],
         "fit_share_of_peak": median["fit"] * operations / peak[dtype],
         "plain_share_of_float32_peak": median["plain"] * operations / peak["float32"],
         "matrix_peak_gflops": peak[dtype] / 1e9,
@@ -181,41 +184,61 @@ def measure(width: int, place: torch.device, rounds: int) -> dict[str, Any]:
     }
 
 
+RATIOS = ("fit_over_plain", "decode_over_plain", "fit_share_of_peak")
+SLOWER = 0.6
+"""A ratio below this part of the committed one is a regression: what machines differ by is less."""
+
+
+def regressions(found: dict[str, Any], committed: list[dict[str, Any]]) -> list[str]:
+    """What has become slower, in words: ratios within one run, compared with those of the same kind of device."""
+    kind = str(found["device"]).split(":")[0]
+    before = {row["width"]: row for one in committed if one["device"].split(":")[0] == kind for row in one["rows"]}
+    return [
+        f"width {row['width']}: {name} is {row[name]:.2f}, was {before[row['width']][name]:.2f}"
+        for row in found["rows"]
+        for name in RATIOS
+        if name in before.get(row["width"], {}) and row[name] < SLOWER * before[row["width"]][name]
+    ]
+
+
 def main() -> None:
-    """Measure, and print a table or JSON."""
+    """Measure, print a line per width, write or compare."""
     parser = argparse.ArgumentParser(description="How fast we fit and decode, as ratios within one run.")
     parser.add_argument(
         "--widths", type=int, nargs="+", default=[48, 64, 96], help="of the networks; default: 48 64 96"
     )
     parser.add_argument("--rounds", type=int, default=5, help="turns of each contestant; default: 5")
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda; default: auto")
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
-    arguments = parser.parse_args()
-    place = device.find_device(arguments.device)
-    name = torch.cuda.get_device_name(place) if place.type == "cuda" else f"{platform.processor() or 'CPU'}"
-    facts: dict[str, Any] = {
+    parser.add_argument("--race", type=Path, metavar="KODIM15.png", help="also race COIN's procedure on this picture")
+    parser.add_argument("-o", "--output", type=Path, metavar="OUT.jsonl", help="put the result there, one per device")
+    parser.add_argument(
+        "--check", type=Path, metavar="OUT.jsonl", help="exit with 1 if a ratio has fallen far below the one there"
+    )
+    a = parser.parse_args()
+    place = device.find_device(a.device)
+    name = torch.cuda.get_device_name(place) if place.type == "cuda" else of.machine()
+    found: dict[str, Any] = {
         "device": str(place),
-        "machine": f"{name}, {os.cpu_count()} cores, {torch.get_num_threads()} threads",
+        "machine": f"{name}, {torch.get_num_threads()} threads",
         "torch": torch.__version__,
+        "commit": of.commit(),
         "date": time.strftime("%Y-%m-%d"),
         **_start_up(),
-        "rows": [measure(width, place, arguments.rounds) for width in arguments.widths],
+        "rows": [measure(width, place, a.rounds) for width in a.widths],
+        **({"race": race(a.race, place)} if a.race else {}),
     }
-    if arguments.json:
-        print(json.dumps(facts))
-        return
-    print(f"{facts['machine']}, torch {facts['torch']}, {facts['date']}; --help takes {facts['help_seconds']:.2f} s")
-    print(
-        "| width | fit, Mpoint/s | plain, Mpoint/s | ratio | share of matrix peak | plain's share | decode, Mpixel/s |"
-    )
-    print("|---|---|---|---|---|---|---|")
-    for row in facts["rows"]:
+    for row in found["rows"]:
         print(
-            f"| {row['width']} | {row['fit_points_per_second'] / 1e6:.2f} ({row['precision']}) "
-            f"| {row['plain_points_per_second'] / 1e6:.3f} | **{row['fit_over_plain']:.1f}x** "
-            f"| {row['fit_share_of_peak']:.0%} | {row['plain_share_of_float32_peak']:.0%} "
-            f"| {row['decode_mpixel_per_second']:.2f} |"
+            f"width {row['width']}: fit {row['fit_points_per_second'] / 1e6:.2f} Mpoint/s ({row['precision']}), "
+            f"{row['fit_over_plain']:.1f} times plain PyTorch, {row['fit_share_of_peak']:.0%} of the matrix peak; "
+            f"decode {row['decode_mpixel_per_second']:.2f} Mpixel/s, {row['decode_over_plain']:.1f} times plain"
         )
+    print(json.dumps({key: value for key, value in found.items() if key != "rows"}))
+    if a.output:
+        others = [row for row in load(a.output, key=("machine", "device")) if row["device"] != found["device"]]
+        write_bytes(a.output, "".join(f"{json.dumps(row)}\n" for row in [*others, found]).encode(), force=True)
+    slower = regressions(found, load(a.check, key=("machine", "device"))) if a.check else []
+    sys.exit("\n".join(slower) or None)
 
 
 if __name__ == "__main__":

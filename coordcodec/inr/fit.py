@@ -20,7 +20,8 @@ WARM_UP = 0.03
 LAST_RATE = 0.01
 """The learning rate rises linearly over the first share of steps, then falls by a cosine to this share."""
 FIRST_LAYER_RATE = 0.3
-"""The first layer sees up to 2 L d nearly collinear inputs; slower, it needs no huge weights that cancel out."""
+"""After an encoding the first layer sees up to 2 L d nearly collinear inputs; slower, it needs no huge weights that
+cancel out."""
 ENOUGH = 1e-7
 """Stop at this mean squared error (76 dB): less than 16-bit samples can show."""
 FINE = 1e-4
@@ -61,7 +62,8 @@ def fit(
     """
     params = {name: tensor.clone() for name, tensor in params.items()}
     guard, factor = _Guard(params), 1.0
-    rates = [lr * (FIRST_LAYER_RATE if name == "weight0" else 1.0) for name in params]
+    slow = {"weight0"} if objective.spec.num_frequencies else set()
+    rates = [lr * (FIRST_LAYER_RATE if name in slow else 1.0) for name in params]
     stepper: Adam | Soap = OPTIMIZERS[optimizer](list(params.values()))
     losses = torch.zeros((), device=objective.device)
     for step in range(steps):
