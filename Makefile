@@ -73,11 +73,13 @@ BENCH := $(BIN)/coordcodec bench
 JOBS ?= 1
 bench: bench-kodak bench-meshes bench-sounds bench-fields
 
-# KODAK is a folder with the 24 pictures. COIN's networks of 0.16 and 0.305 bpp.
+# KODAK is a folder with the 24 pictures. On four of them COIN's networks of 0.16 and 0.305 bpp, and other efforts.
 KODAK ?= kodak
+FOUR := kodim02.png kodim05.png kodim15.png kodim23.png
 bench-kodak: $(READY)
 	$(BENCH) $(KODAK) -o $(RESULTS) --rates 0.15,0.3,0.6 --jobs $(JOBS)
-	$(BENCH) $(KODAK) -o $(RESULTS) --rates 0.16,0.31 --codecs coin --only kodim02.png kodim05.png kodim15.png kodim23.png --jobs $(JOBS)
+	$(BENCH) $(KODAK) -o $(RESULTS) --rates 0.16,0.31 --codecs coin:steps=20000 --only $(FOUR) --jobs $(JOBS)
+	$(BENCH) $(KODAK) -o $(RESULTS) --rates 0.3 --codecs ours:effort=1,ours:effort=3 --only $(FOUR) --jobs $(JOBS)
 
 # MESHES is a folder of meshes, here the five classic ones of the Stanford 3D Scanning Repository.
 MESHES ?= meshes

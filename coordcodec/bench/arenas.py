@@ -6,7 +6,7 @@ from importlib import import_module
 
 from coordcodec.bench.peer import Arena
 
-_MODULES: dict[str, str] = {}
+_MODULES = {"image": "images", "sdf": "shapes", "audio": "sounds", "climate": "fields"}
 
 
 def arena_of(modality: str) -> Arena | None:

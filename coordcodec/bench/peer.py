@@ -27,6 +27,10 @@ class Mode:
     """One way to run a codec, steered by a single number: from `smallest`, the smallest file, to `largest`.
 
     log: search evenly in the number's logarithm. whole: the number is whole.
+    halvings: how often the interval that holds the size is halved.
+    dense: so many levels on both sides of the closest are tried too, and as many files decoded: for a quick codec
+        whose sizes and errors do not only go one way.
+    beside: shares of the size, below 1, for which a file is made and decoded too: curves need them.
     """
 
     name: str
@@ -34,6 +38,9 @@ class Mode:
     largest: float
     whole: bool = True
     log: bool = False
+    halvings: int = HALVINGS
+    dense: int = 0
+    beside: tuple[float, ...] = ()
 
     def at(self, share: float) -> float:
         """The number at a share of the way from smallest to largest file."""
@@ -113,24 +120,26 @@ class Search:
         """The row of the best file of at most NEAR times `size` bytes; of the smallest, if none is so small."""
         limit = round(size * NEAR)
         for mode in self.peer.modes:
-            self._approach(mode, limit)
+            for share in (1.0, *mode.beside):
+                self._approach(mode, limit * share)
         small = [trial for trial in self.trials.values() if len(trial.data) <= limit]
         if small:
-            chosen = [t for mode in self.peer.modes for t in _largest([t for t in small if t.mode == mode.name])]
+            chosen = [t for mode in self.peer.modes for t in _chosen(mode, small, limit)]
         else:
             least = min(len(trial.data) for trial in self.trials.values())
             chosen = [trial for trial in self.trials.values() if len(trial.data) == least]
         for trial in chosen:
             self._decode(trial)
         winner = max(chosen, key=self._merit)
+        level = winner.level if isinstance(winner.level, int) else f"{winner.level:.6g}"
         name = self.arena.main_score
         return {
             "bytes": len(winner.data),
             "scores": winner.scores,
             "encode_seconds": round(winner.encode_seconds, 4),
             "decode_seconds": round(winner.decode_seconds, 4),
-            "setting": f"{winner.mode} {winner.level:.6g}",
-            "tried": sorted([len(trial.data), trial.scores[name]] for trial in chosen),
+            "setting": f"{winner.mode} {level}",
+            "tried": [[len(t.data), t.scores[name]] for t in sorted(chosen, key=lambda trial: len(trial.data))],
             **({} if small else {"missed": True}),
             "data": winner.data,
         }
@@ -141,12 +150,14 @@ class Search:
             return -math.inf
         return -value if self.arena.falling else value
 
-    def _approach(self, mode: Mode, limit: int) -> None:
-        """Encode at ever closer levels on both sides of the limit."""
+    def _approach(self, mode: Mode, limit: float) -> None:
+        """Encode at ever closer levels on both sides of the limit; the largest file, slow to make, only if need be."""
         low, high = 0.0, 1.0
-        if self._size(mode, low) > limit or self._size(mode, high) <= limit:
+        if self._size(mode, low) > limit:
             return
-        for _ in range(HALVINGS):
+        for _ in range(mode.halvings):
+            if low >= 0.75 and high == 1.0 and self._size(mode, high) <= limit:
+                return
             middle = (low + high) / 2
             if mode.whole and abs(mode.at(high) - mode.at(low)) <= 1:
                 break
@@ -154,6 +165,10 @@ class Search:
                 low = middle
             else:
                 high = middle
+        if high == 1.0:
+            self._size(mode, high)
+        for step in range(-mode.dense, mode.dense + 1):
+            self._size(mode, min(max(low + step / 2**mode.halvings, 0.0), 1.0))
 
     def _size(self, mode: Mode, share: float) -> int:
         level = mode.at(share)
@@ -170,11 +185,19 @@ class Search:
             start = time.perf_counter()
             decoded = self.peer.decode(trial.data, self.original)
             trial.decode_seconds = time.perf_counter() - start
-            trial.scores = self.arena.score(decoded, self.signal)
+            scores = self.arena.score(decoded, self.signal)
+            trial.scores = {name: v if v is not None and math.isfinite(v) else None for name, v in scores.items()}
 
 
-def _largest(trials: list[Trial]) -> list[Trial]:
-    return sorted(trials, key=lambda trial: len(trial.data))[-SCORED:]
+def _chosen(mode: Mode, small: list[Trial], limit: float) -> list[Trial]:
+    """The files of a mode that are worth decoding, each once."""
+    distinct = {trial.data: trial for trial in small if trial.mode == mode.name}
+    ordered = sorted(distinct.values(), key=lambda trial: len(trial.data))
+    chosen = ordered[-max(SCORED, mode.dense) :]
+    for share in mode.beside:
+        below = [trial for trial in ordered if len(trial.data) <= limit * share][-1:]
+        chosen += [trial for trial in below if trial not in chosen]
+    return chosen
 
 
 def needs(load: Callable[[], Any], install: str) -> Any:

@@ -173,7 +173,7 @@ def _files(plan: Plan, kind: Modality, told: Told) -> Iterator[Path]:
         raise FileError(f"no file of modality {plan.modality} in {plan.folder}; expected {' '.join(kind.suffixes)}")
     others = len(found) - len(chosen)
     if others and not plan.only:
-        told(f"{others} files of {plan.folder} are of another kind than {' '.join(kind.suffixes)} and are left out")
+        told(f"left out of {plan.folder}: {others} of another kind than {' '.join(kind.suffixes)}")
     yield from chosen
 
 

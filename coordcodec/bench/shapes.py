@@ -1,118 +1,135 @@
-"""What Draco makes of meshes: `python -m coordcodec.bench.shapes FOLDER -o OUT.jsonl`.
+"""Shapes beside Draco.
 
 Draco keeps the triangles it is given. What it can do at a size is therefore found by trying quadric decimation to
-many numbers of faces, each with several quantization bits, and keeping the lower hull: the points that no other, and no
-straight line between two others (in the logarithms of bytes and distance), comes below. Scored like our own.
+many numbers of faces, each with several widths of quantization. Tables draw its lower hull: the points that no other,
+and no straight line between two others (in the logarithms of bytes and distance), comes below.
 """
 
 from __future__ import annotations
 
-import argparse
-import importlib.metadata
-import json
 import math
-import sys
-import time
-from collections.abc import Iterable
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterable, Sequence
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
 
-from coordcodec.bench.rate_distortion import load
+import numpy as np
 
-Row = dict[str, Any]
-BITS = (8, 9, 10, 11, 12)
-SIZES = 18
-"""Numbers of faces that are tried, evenly spaced in their logarithm."""
-SMALLEST, LARGEST = 2_500, 26_000
-"""Bytes of the files that are wanted."""
-BYTES_PER_FACE = 0.5, 3.0
-"""What a face takes: to know which numbers of faces are worth trying."""
+from coordcodec.bench.peer import Mode, Peer, needs
+from coordcodec.data import Signal
 
-
-def candidates(path: Path) -> Iterable[Row]:
-    """A row per number of faces and width of quantization: bytes and Chamfer distance."""
-    import DracoPy
-    import fast_simplification
-    import numpy as np
-
+if TYPE_CHECKING:
     from coordcodec_sdf.meshes import Mesh
-    from coordcodec_sdf.metrics import distances
-    from coordcodec_sdf.modality import Shape
 
-    signal = Shape().read(path, samples=1000)
-    vertices, faces = signal.original.mesh.vertices, signal.original.mesh.faces
-    fewest, most = SMALLEST / BYTES_PER_FACE[1], min(len(faces), LARGEST / BYTES_PER_FACE[0])
-    for count in np.geomspace(fewest, most, SIZES).astype(int).tolist():
-        share = max(0.0, 1 - count / len(faces))
-        v, f = fast_simplification.simplify(vertices.astype(np.float32), faces.astype(np.int32), share)
-        for bits in BITS:
-            data = DracoPy.encode(v, f, quantization_bits=bits, compression_level=10, preserve_order=False)
-            if not SMALLEST <= len(data) <= LARGEST:
-                continue
-            decoded = DracoPy.decode(data)
-            mesh = Mesh(np.asarray(decoded.points, np.float64), np.asarray(decoded.faces, np.int64).reshape(-1, 3))
-            scores = distances(signal.original, mesh)
-            yield {"bytes": len(data), "quantization_bits": bits, "faces": len(f), **scores}
+Point = tuple[float, float]
+"""Bytes, and the distance to the original: 0 or more."""
+
+_LARGEST_FACES = 2_000_000
+"""As many as our plugin reads."""
+_SIDE = 1000.0
+"""The longest side of a mesh that is decimated: the library collapses edges below a limit that rises from an absolute
+length, and starts too high for meshes of side 1; larger ones it cannot make small."""
+_LEAST_DISTANCE = 1e-9
+"""In percent: distances below it, up to the 0 of a mesh that fits its quantization grid, are as good as equal."""
 
 
-def lower_hull(rows: list[Row]) -> list[Row]:
-    """The rows on the lower convex hull of the logarithms of bytes and distance, by bytes ascending."""
-    hull: list[Row] = []
+class Draco:
+    """Draco's edgebreaker after quadric decimation."""
 
-    def place(row: Row) -> tuple[float, float]:
-        return math.log(row["bytes"]), math.log(row["chamfer_l1_percent"])
+    name, install = "draco", "pip install DracoPy fast-simplification"
+    note = "compression level 10, after quadric decimation, the best of 8 to 12 bits"
+    modes = tuple(
+        Mode(f"{bits} bits, faces at most", 100, _LARGEST_FACES, log=True, halvings=11, beside=(0.9,))
+        for bits in range(8, 13)
+    )
 
-    for row in sorted(rows, key=lambda r: (r["bytes"], r["chamfer_l1_percent"])):
+    def version(self) -> str:
+        """Those of DracoPy and fast-simplification. Raises NotInstalled."""
+        _libraries()
+        return f"DracoPy {version('DracoPy')}, fast-simplification {version('fast-simplification')}"
+
+    def encode(self, original: Mesh, mode: str, level: float) -> bytes:
+        """A file of about `level` faces, of all that there are if they are fewer. Raises NotInstalled."""
+        draco, simplification = _libraries()
+        vertices, faces = original.vertices, original.faces.astype(np.int32)
+        if level < len(faces):
+            low, high = original.bounds
+            scale = _SIDE / float((high - low).max())
+            small, faces = simplification.simplify((vertices - low) * scale, faces, 1 - level / len(faces))
+            vertices = np.asarray(small) / scale + low
+        bits = int(mode.partition(" ")[0])
+        return bytes(draco.encode(vertices, faces, quantization_bits=bits, compression_level=10, preserve_order=False))
+
+    def decode(self, data: bytes, original: Mesh) -> Mesh:
+        """The mesh, in the original's units. Raises NotInstalled."""
+        from coordcodec_sdf.meshes import Mesh
+
+        draco, _ = _libraries()
+        decoded = draco.decode(data)
+        return Mesh(np.asarray(decoded.points, np.float64), np.asarray(decoded.faces, np.int64).reshape(-1, 3))
+
+
+def _libraries() -> tuple[Any, Any]:
+    def load() -> tuple[Any, Any]:
+        import DracoPy
+        import fast_simplification
+
+        return DracoPy, fast_simplification
+
+    found: tuple[Any, Any] = needs(load, Draco.install)
+    return found
+
+
+def lower_hull(points: Iterable[Sequence[float | None]]) -> list[Point]:
+    """The points on the lower convex hull of the logarithms of bytes and distance, by bytes, as far as it falls.
+
+    points: bytes, > 0, and distance; those without a distance (None) are left out.
+    """
+    known = [(size, max(distance, _LEAST_DISTANCE)) for size, distance in points if size and distance is not None]
+    hull: list[Point] = []
+    for point in sorted(known):
         while len(hull) >= 2:
-            (ax, ay), (bx, by), (cx, cy) = place(hull[-2]), place(hull[-1]), place(row)
+            (ax, ay), (bx, by), (cx, cy) = ((math.log(x), math.log(y)) for x, y in (*hull[-2:], point))
             if (bx - ax) * (cy - ay) > (by - ay) * (cx - ax):  # the last one lies below the line past it
                 break
             hull.pop()
-        hull.append(row)
-    best = math.inf
-    falling = []
-    for row in hull:
-        if row["chamfer_l1_percent"] < best:
-            best = row["chamfer_l1_percent"]
-            falling.append(row)
+        hull.append(point)
+    falling = hull[:1]
+    for point in hull[1:]:
+        if point[1] < falling[-1][1]:
+            falling.append(point)
     return falling
 
 
-def at_bytes(hull: list[Row], size: float) -> float:
-    """The distance that the hull reaches at a size: a line between its neighbours, in logarithms."""
-    below = [row for row in hull if row["bytes"] <= size]
-    above = [row for row in hull if row["bytes"] > size]
+def at_bytes(hull: Sequence[Point], size: float) -> float:
+    """The distance that a hull reaches at a size: a line between its neighbours, in logarithms.
+
+    That of the largest file for larger sizes; infinite for sizes below that of the smallest.
+    """
+    below = [point for point in hull if point[0] <= size]
+    above = [point for point in hull if point[0] > size]
     if not below:
         return math.inf
-    if not above:
-        return float(below[-1]["chamfer_l1_percent"])
-    a, b = below[-1], above[0]
-    share = math.log(size / a["bytes"]) / math.log(b["bytes"] / a["bytes"])
-    return float(a["chamfer_l1_percent"] ** (1 - share) * b["chamfer_l1_percent"] ** share)
+    (a, near), (b, far) = below[-1], (above or below[-1:])[0]
+    share = math.log(size / a) / math.log(b / a) if b > a else 0.0
+    return float(near ** (1 - share) * far**share)
 
 
-def main() -> None:
-    """The hull of every mesh of a folder."""
-    parser = argparse.ArgumentParser(description="Draco's lower hull for a folder's meshes, one JSON line per point.")
-    parser.add_argument("folder", type=Path, help="meshes")
-    parser.add_argument("--only", nargs="+", metavar="NAME", help="names of files to take; default: all")
-    parser.add_argument("-o", "--output", type=Path, required=True, metavar="OUT.jsonl", help="appended to")
-    a = parser.parse_args()
-    try:
-        versions = {name: importlib.metadata.version(name) for name in ("DracoPy", "fast-simplification")}
-    except importlib.metadata.PackageNotFoundError as error:
-        sys.exit(f"error: {error.name} is not installed: pip install DracoPy fast-simplification")
-    done = {row["file"] for row in load(a.output)}
-    for path in sorted(a.folder.iterdir()):
-        if path.name in done or (a.only and path.name not in a.only):
-            continue
-        rows = list(candidates(path))
-        facts = {"file": path.name, "codec": "draco", "date": time.strftime("%Y-%m-%d"), "versions": versions}
-        with a.output.open("a") as out:
-            for row in lower_hull(rows):
-                out.write(json.dumps({**facts, "tried": len(rows), **row}) + "\n")
-        print(f"{path.name}: {len(rows)} files tried", flush=True)
+class Shapes:
+    """Where the codecs of shapes meet: by the mean distance between the surfaces, both ways."""
+
+    modality, main_score, falling = "sdf", "chamfer_l1_percent", True
+    peers: dict[str, Peer] = {"draco": Draco()}
+
+    def original(self, signal: Signal) -> Mesh:
+        """The mesh as it was read, in its own units."""
+        mesh: Mesh = signal.original.mesh
+        return mesh
+
+    def score(self, decoded: Mesh, signal: Signal) -> dict[str, float | None]:
+        """Those scores of ours that need no inside: distances, F-scores and normals, in a fifth of the time of all."""
+        from coordcodec_sdf.metrics import distances
+
+        return distances(signal.original, decoded)
 
 
-if __name__ == "__main__":
-    main()
+ARENA = Shapes()

@@ -8,7 +8,7 @@ import signal
 import time
 import warnings
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection, wait
 from typing import Any
@@ -73,6 +73,9 @@ def rows_of(task: Task) -> Iterator[Row]:
         yield row | {"peak_memory_mib": memory.peak_mib()} | facts_of_all
 
 
+Work = Callable[[Task], Iterator[Row]]
+
+
 def _peer_of(task: Task) -> Any:
     arena = arena_of(task.modality)
     if arena is None or task.codec not in arena.peers:
@@ -104,7 +107,7 @@ def _facts() -> Row:
     }
 
 
-def _serve(connection: Connection, threads: int | None) -> None:
+def _serve(connection: Connection, threads: int | None, work: Work) -> None:
     """A worker's life: take a task, send its rows and then None, until nobody sends any more."""
     os.setsid()  # so that the programs it runs can be ended with it
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -117,7 +120,7 @@ def _serve(connection: Connection, threads: int | None) -> None:
             task = connection.recv()
         except EOFError:
             return
-        for row in rows_of(task):
+        for row in work(task):
             connection.send(row)
         connection.send(None)
 
@@ -134,10 +137,11 @@ class Crew:
     """Processes that share out tasks.
 
     jobs: how many, >= 1; with more than one each computes with one thread. limit: seconds that a row may take.
+    work: what they do with a task.
     """
 
-    def __init__(self, jobs: int, limit: float) -> None:
-        self.jobs, self.limit = jobs, limit
+    def __init__(self, jobs: int, limit: float, work: Work = rows_of) -> None:
+        self.jobs, self.limit, self.work = jobs, limit, work
         self._context = multiprocessing.get_context("spawn")
 
     def run(self, tasks: Iterable[Task]) -> Iterator[tuple[Task, float, Row]]:
@@ -181,7 +185,7 @@ class Crew:
         try:
             if threads:
                 os.environ.update(dict.fromkeys(_THREADS, str(threads)))
-            process = self._context.Process(target=_serve, args=(theirs, threads), daemon=True)
+            process = self._context.Process(target=_serve, args=(theirs, threads, self.work), daemon=True)
             process.start()
         finally:
             for name, value in before.items():

@@ -77,7 +77,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def _add(
-    commands: Any, name: str, action: Callable[[argparse.Namespace], None], summary: str
+    commands: Any, name: str, action: Callable[[argparse.Namespace], int | None], summary: str
 ) -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = commands.add_parser(name, help=summary, description=summary, allow_abbrev=False)
     parser.set_defaults(run=action)
@@ -233,8 +233,8 @@ def _add_bench(commands: Any) -> None:
         default=(),
         metavar="C,...",
         help="ours, coin and siren, which take choices of a recipe as in ours:effort=2:init=none, and others: image "
-        "jpeg, jpeg2000, webp, avif, jxl, heif, vvc; sdf draco; audio mp3, aac, opus; climate zfp, sz3, sperr; default: "
-        "ours and all others",
+        "jpeg, jpeg2000, webp, avif, jxl, heif, vvc; sdf draco; audio mp3, aac, opus; climate zfp, sz3, sperr; "
+        "default: ours and all others",
     )
     parser.add_argument("--only", nargs="+", default=(), metavar="NAME", help="names of files to take; default: all")
     parser.add_argument(

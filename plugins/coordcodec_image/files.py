@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import warnings
 from functools import cache
 from typing import Any, BinaryIO
@@ -186,4 +187,5 @@ def write_pixels(pixels: Pixels, target: BinaryIO, suffix: str) -> None:
 
 
 def _reason(error: Exception) -> str:
-    return (str(error) or type(error).__name__).splitlines()[0]
+    words = (str(error) or type(error).__name__).splitlines()[0]
+    return re.sub(r" <_io\.BytesIO object at \w+>", "", words)  # Pillow names what it was given
