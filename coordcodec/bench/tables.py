@@ -1,178 +1,261 @@
-"""The tables of the documentation, each made from the result files in docs/results and nothing else."""
+"""The tables of the documentation, as Markdown, each made from the result files in docs/results and nothing else."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import cache
 from pathlib import Path
 from statistics import mean
 from typing import Any
 
-from coordcodec.bench.rate_distortion import load
-from coordcodec.bench.shapes import at_bytes
+from coordcodec.bench import published
+from coordcodec.bench.report import results as read
+from coordcodec.bench.report import tables, words
+from coordcodec.bench.report.results import Comparison, Group
+from coordcodec.bench.report.tables import Table
+from coordcodec.bench.rows import Row, load
+from coordcodec.bench.shapes import at_bytes, lower_hull
 
-Row = dict[str, Any]
-
-PUBLISHED = {
-    "COIN, mean of 24 at 0.30 bpp": 26.34,
-    "Strümpler et al. (basic), mean of 24 at 0.30 bpp": 28.42,
-    "COIN, kodim15 at 0.30 bpp": 29.31,
-    "COIN, kodim05 at 0.30 bpp": 20.97,
-}
-"""PSNR in dB: COIN's paper and repository; the result files of Strümpler et al.'s repository, interpolated."""
+PICTURES = 24
+"""Published curves are means over the 24 pictures of the Kodak suite."""
+ON_KODIM = {"kodim15": 29.31, "kodim05": 20.97}
+"""COIN at 0.3 bpp, PSNR in dB: Dupont et al. 2021, figures of their paper and repository."""
 
 
-def kodak_table(results: Path) -> str:
-    """Every picture at 0.3 bpp, and the mean."""
-    rows = _kodak(results, 0.3)
-    lines = [
-        "| picture | bytes | bpp | PSNR, dB | MS-SSIM | width | encode, s | decode, s |",
-        "|---|---|---|---|---|---|---|---|",
-    ]
-    for row in rows:
-        lines.append(
-            f"| {Path(row['file']).stem} | {row['bytes']:,} | {row['rate']:.4f} | {row['psnr_db']:.2f} "
-            f"| {row['ms_ssim']:.4f} | {row['width']} | {row['encode_seconds']:.0f} | {row['decode_seconds']:.2f} |"
-        )
-    averages = {key: mean(row[key] for row in rows) for key in ("bytes", "rate", "psnr_db", "ms_ssim")}
-    seconds = mean(row["encode_seconds"] for row in rows), mean(row["decode_seconds"] for row in rows)
-    lines.append(
-        f"| **mean** | {averages['bytes']:,.0f} | {averages['rate']:.4f} | **{averages['psnr_db']:.2f}** "
-        f"| {averages['ms_ssim']:.4f} | | {seconds[0]:.0f} | {seconds[1]:.2f} |"
-    )
-    first = rows[0]
-    lines.append("")
-    lines.append(
-        f"Measured {first['date']} with coordcodec {first['version']}, torch {first['torch']}, "
-        f"device {first['device']}, {first['threads']} threads, preset {first['preset']}, effort {first['effort']}."
-    )
+def markdown(table: Table) -> str:
+    """A table in Markdown; rows to stress in bold."""
+    lines = [_line(table.head), "|" + "---|" * len(table.head)]
+    for place, row in enumerate(table.body):
+        lines.append(_line(f"**{cell}**" if place in table.strong and cell else cell for cell in row))
     return "\n".join(lines)
 
 
-def summary_table(results: Path) -> str:
-    """What a visitor wants to know: ours beside what was published."""
-    all_rows = _kodak(results, 0.3)
-    single = {(Path(r["file"]).stem, rate): r for rate in (0.3, 0.17) for r in _kodak(results, rate)}
-    ours = mean(row["psnr_db"] for row in all_rows)
-    rate = mean(row["rate"] for row in all_rows)
-    p15, p05, low = single["kodim15", 0.3], single["kodim05", 0.3], single["kodim15", 0.17]
-    return "\n".join(
-        [
-            "| Kodak, RGB PSNR | ours, whole file | COIN | Strümpler et al., basic |",
-            "|---|---|---|---|",
-            f"| 24 pictures, mean | **{ours:.2f} dB** at {rate:.3f} bpp "
-            f"| {PUBLISHED['COIN, mean of 24 at 0.30 bpp']:.2f} dB at 0.30 "
-            f"| {PUBLISHED['Strümpler et al. (basic), mean of 24 at 0.30 bpp']:.2f} dB at 0.30 |",
-            f"| kodim15 | **{p15['psnr_db']:.2f} dB** at {p15['rate']:.3f} bpp "
-            f"| {PUBLISHED['COIN, kodim15 at 0.30 bpp']:.2f} dB at 0.30 | |",
-            f"| kodim15 | **{low['psnr_db']:.2f} dB** at {low['rate']:.3f} bpp | | |",
-            f"| kodim05 | **{p05['psnr_db']:.2f} dB** at {p05['rate']:.3f} bpp "
-            f"| {PUBLISHED['COIN, kodim05 at 0.30 bpp']:.2f} dB at 0.30 | |",
-        ]
-    )
+def _line(cells: Iterable[str]) -> str:
+    return "| " + " | ".join(cells) + " |"
 
 
-def speed_table(results: Path) -> str:
-    """Ratios of speed, one table per machine."""
+def summary(results: Path) -> str:
+    """What a visitor wants to know: ours beside others at the same rates, the mean of the 24 pictures."""
+    group = _group(results, "image")
+    comparison = group.comparisons[0]
+    assert len(comparison.files) == PICTURES
+    targets = sorted(comparison.common)
+    curves = published.load()
+    body = []
+    for series in comparison.series:
+        if series.codec in ("ours", "jpeg", "jpeg2000", "vvc"):
+            points = {point.target: point for point in comparison.points[series.label]}
+            cells = (f"{points[t].score:.2f}{_daggered(points[t].missed)}" for t in targets)
+            body.append((f"{series.label}, measured", *cells))
+    for name, label in (("COIN", "COIN, published"), ("Struempler-basic", "Strümpler et al., basic, published")):
+        found = (published.at(curves[name], target) for target in targets)
+        body.append((label, *("–" if value is None else f"{value:.2f}" for value in found)))
+    head = ("Kodak, mean PSNR in dB", *(f"{target:g} bpp" for target in targets))
+    return markdown(Table(head, tuple(body), (0,)))
+
+
+def compared(modality: str) -> Callable[[Path], str]:
+    """Codecs on the same files: the main score and the rate at each target, times, Bjøntegaard rates."""
+
+    def table(results: Path) -> str:
+        group = _group(results, modality)
+        parts = []
+        for comparison in group.comparisons:
+            if comparison is not group.comparisons[0] and {s.family for s in comparison.series} & {"coin", "siren"}:
+                continue  # these have tables of their own
+            parts += [_on(comparison, group), markdown(_points(comparison, group))]
+            rates = tables.bd_rates(group, comparison)
+            parts += ["Rate at equal quality (Bjøntegaard):", markdown(rates)] if rates else []
+        return "\n\n".join([*parts, _measured(group.rows)])
+
+    return table
+
+
+def _on(comparison: Comparison, group: Group) -> str:
+    files = comparison.files
+    name = files[0] if len(files) == 1 else f"{len(files)} files, means"
+    return f"{name}: {words.score_name(group.score)} at the rate of the files, {group.unit}."
+
+
+def _points(comparison: Comparison, group: Group) -> Table:
+    plain = tables.means(group, comparison)
+    body = []
+    for row, series in zip(plain.body, comparison.series, strict=True):
+        points = comparison.points[series.label]
+        times = (mean(p.encode_seconds for p in points), mean(p.decode_seconds for p in points))
+        body.append((*row, *map(words.seconds, times)))
+    return Table((*plain.head, "encode, s", "decode, s"), tuple(body), plain.strong)
+
+
+def by_file(modality: str, target: float) -> Callable[[Path], str]:
+    """Every file at one rate, a column per codec: the main score and the bytes."""
+    return lambda results: markdown(tables.by_file(_group(results, modality), target))
+
+
+def agreement(results: Path) -> str:
+    """Each peer beside its published curve."""
+    body = []
+    for v in published.check(_group(results, "image").rows):
+        decibels = (v.psnr_db, v.published_db, v.expected_db, v.difference_db)
+        cells = ("–" if value is None else f"{value:.2f}" for value in decibels)
+        body.append((words.codec_name(v.codec), f"{v.bpp:.3f}", *cells, v.verdict, v.curve, v.reason))
+    head = ("codec", "bpp", "measured, dB", "published, dB", "expected, dB", "difference, dB", "verdict", "curve",
+            "what is known to differ")  # fmt: skip
+    return markdown(Table(head, tuple(body)))
+
+
+def coin(results: Path) -> str:
+    """COIN's networks fitted here, beside ours at the next rate below and COIN as it was published."""
+    rows = [row for row in _group(results, "image").rows if row["codec"].startswith("coin") and row["status"] == "ok"]
+    ours = [row for row in _group(results, "image").rows if row["codec"] == "ours" and row["status"] == "ok"]
+    body = []
+    for row in sorted(rows, key=lambda r: (r["file"], r["target_rate"])):
+        below = [r for r in ours if r["file"] == row["file"] and r["rate"] <= row["rate"]]
+        best = max(below, key=lambda r: float(r["rate"]))
+        known = ON_KODIM.get(Path(row["file"]).stem) if 0.3 <= row["rate"] <= 0.31 else None
+        body.append((
+            Path(row["file"]).stem, f"{row['rate']:.3f}", f"{row['scores']['psnr_db']:.2f}", f"{row['steps']:,}",
+            words.seconds(row["encode_seconds"]), "" if known is None else f"{known:.2f}", f"{best['rate']:.3f}",
+            f"**{best['scores']['psnr_db']:.2f}**", words.seconds(best["encode_seconds"]),
+        ))  # fmt: skip
+    head = ("picture", "bpp", "COIN here, dB", "steps", "s", "published, dB", "ours, bpp", "ours, dB", "s")
+    return f"{markdown(Table(head, tuple(body)))}\n\n{_measured(rows)}"
+
+
+def race(results: Path) -> str:
+    """The race to COIN's published quality, a row per device."""
+    body = []
+    for facts in _speeds(results):
+        found = facts.get("race")
+        if found:
+            body.append((
+                facts["machine"], f"{found['coin_step_seconds']:.2f} s x {found['coin_steps']:,} = "
+                f"{found['coin_seconds'] / 3600:.1f} h", f"{found['seconds']:.1f} s",
+                f"{found['psnr_db']:.2f} dB at {found['bpp']:.3f} bpp",
+                f"**{found['times_faster']:,.0f}** times" if found["times_faster"] else "not reached",
+            ))  # fmt: skip
+    head = ("machine", "COIN's procedure to 29.31 dB at 0.3 bpp", "ours, whole encoding", "what it gives", "faster")
+    return markdown(Table(head, tuple(body)))
+
+
+def speed(results: Path) -> str:
+    """Ratios of speed, one table per device."""
+    head = ("width", "fit over plain PyTorch", "fit, Mpoint/s", "share of the matrix peak", "decode, Mpixel/s",
+            "decode over plain PyTorch")  # fmt: skip
     parts = []
-    for facts in load(results / "speed.jsonl"):
+    for facts in _speeds(results):
         parts.append(
-            f"{facts['date']}: {facts['machine']}, torch {facts['torch']}; "
-            f"`coordcodec --help` takes {facts['help_seconds']:.2f} s.\n"
+            f"{facts['date']}: {facts['machine']}, torch {facts['torch']}; `coordcodec --help` takes "
+            f"{facts['help_seconds']:.2f} s, reading a file's header {1e6 * facts['header_seconds']:.0f} µs."
         )
-        parts.append("| width | fit over plain PyTorch | fit, Mpoint/s | share of the matrix peak | decode, Mpixel/s |")
-        parts.append("|---|---|---|---|---|")
-        parts += [
-            f"| {row['width']} | **{row['fit_over_plain']:.1f}x** | {row['fit_points_per_second'] / 1e6:.2f} "
-            f"({row['precision']}) | {row['fit_share_of_peak']:.0%} | {row['decode_mpixel_per_second']:.2f} |"
+        body = [
+            (str(row["width"]), f"**{row['fit_over_plain']:.1f}x**",
+             f"{row['fit_points_per_second'] / 1e6:.2f} ({row['precision']})", f"{row['fit_share_of_peak']:.0%}",
+             f"{row['decode_mpixel_per_second']:.2f}", f"{row['decode_over_plain']:.1f}x")
             for row in facts["rows"]
-        ]
-    return "\n".join(parts)
+        ]  # fmt: skip
+        parts.append(markdown(Table(head, tuple(body))))
+    return "\n\n".join(parts)
 
 
-def meshes_table(results: Path) -> str:
+def meshes(results: Path) -> str:
     """Every mesh at every size beside Draco's lower hull at the same bytes."""
-    hulls: dict[str, list[Row]] = {}
-    for row in load(results / "draco.jsonl"):
-        hulls.setdefault(row["file"], []).append(row)
-    rows = sorted(_whole(load(results / "meshes.jsonl")), key=lambda r: (r["file"], r["target_rate"]))
-    lines = [
-        "| mesh | bytes | Chamfer-L1 | Draco's hull | ratio | F-score 0.5 % | normals | IoU | largest part | s |",
-        "|---|---|---|---|---|---|---|---|---|---|",
-    ]
-    for row in rows:
-        theirs = at_bytes(hulls[row["file"]], row["bytes"])
-        lines.append(
-            f"| {Path(row['file']).stem} | {row['bytes']:,} | **{row['chamfer_l1_percent']:.4f} %** | {theirs:.4f} % "
-            f"| {row['chamfer_l1_percent'] / theirs:.2f} | {row['f_score_05_percent']:.4f} "
-            f"| {row['normal_error_degrees']:.1f}° | {row['iou']:.4f} | {row['largest_component_percent']:.2f} % "
-            f"| {row['encode_seconds']:.0f} |"
-        )
-    return "\n".join([*lines, "", _measured(rows[0])])
+    rows = _whole(_group(results, "sdf").rows)
+    body = []
+    for row in sorted((r for r in rows if r["codec"] == "ours"), key=lambda r: (r["file"], r["target_rate"])):
+        points = [p for r in rows if (r["codec"], r["file"]) == ("draco", row["file"]) for p in r["tried"]]
+        theirs, scores = at_bytes(lower_hull(points), row["bytes"]), row["scores"]
+        body.append((
+            Path(row["file"]).stem, f"{row['bytes']:,}", f"**{scores['chamfer_l1_percent']:.4f} %**",
+            f"{theirs:.4f} %", f"{scores['chamfer_l1_percent'] / theirs:.2f}", f"{scores['f_score_05_percent']:.4f}",
+            f"{scores['normal_error_degrees']:.1f}°", f"{scores['iou']:.4f}",
+            f"{scores['largest_component_percent']:.2f} %", f"{row['encode_seconds']:.0f}",
+        ))  # fmt: skip
+    head = (
+        "mesh",
+        "bytes",
+        "Chamfer-L1",
+        "Draco's hull",
+        "ratio",
+        "F-score 0.5 %",
+        "normals",
+        "IoU",
+        "largest part",
+        "s",
+    )
+    return f"{markdown(Table(head, tuple(body)))}\n\n{_measured(rows)}"
 
 
-def sounds_table(results: Path) -> str:
+def sounds(results: Path) -> str:
     """Means over the clips of each folder and rate, by codec."""
-    rows = _whole(load(results / "sounds.jsonl"))
-    lines = [
-        "| clips | codec | kbps | SNR, dB | SI-SDR, dB | log-spectral distance, dB | encode, s |",
-        "|---|---|---|---|---|---|---|",
-    ]
-    order = ("coordcodec", "siren", "mp3", "opus")
+    rows = _whole(_group(results, "audio").rows)
+    order = ("ours", "siren", "mp3", "aac", "opus")
+    body = []
     for rate in sorted({row["target_rate"] for row in rows}):
         for codec in order:
             chosen = [row for row in rows if (row["target_rate"], row["codec"]) == (rate, codec)]
             if not chosen:
                 continue
             clips = Path(chosen[0]["file"]).stem if len(chosen) == 1 else f"{len(chosen)} of LibriSpeech, mean"
-            score = {k: mean(r[k] for r in chosen) for k in ("rate", "snr_db", "si_sdr_db", "log_spectral_distance_db")}
-            lines.append(
-                f"| {clips} | {codec} | {score['rate']:.1f} | {score['snr_db']:.2f} | {score['si_sdr_db']:.2f} "
-                f"| {score['log_spectral_distance_db']:.2f} | {mean(r['encode_seconds'] for r in chosen):.1f} |"
-            )
-    ours = next(row for row in rows if row["codec"] == "coordcodec")
-    versions = sorted({str(row["version"]) for row in rows})
-    return "\n".join(
-        [*lines, "", f"Measured {ours['date']} on {ours['device']}, effort {ours['effort']}: {'; '.join(versions)}."]
-    )
+            names = ("snr_db", "si_sdr_db", "log_spectral_distance_db")
+            scores = (f"{mean(row['scores'][name] for row in chosen):.2f}" for name in names)
+            seconds = words.seconds(mean(row["encode_seconds"] for row in chosen))
+            body.append((clips, codec, f"{mean(row['rate'] for row in chosen):.1f}", *scores, seconds))
+    head = ("clips", "codec", "kbps", "SNR, dB", "SI-SDR, dB", "log-spectral distance, dB", "encode, s")
+    return f"{markdown(Table(head, tuple(body)))}\n\n{_measured(rows)}"
 
 
-def fields_table(results: Path) -> str:
-    """A climate field by several codecs at equal bytes."""
-    lines = ["| codec | at equal | bytes | RMSE, K | largest error, K | encode, s |", "|---|---|---|---|---|---|"]
-    for row in load(results / "fields.jsonl"):
-        if "rmse" in row:
-            lines.append(
-                f"| {row['codec']} | {row['comparison']} | {row['bytes']:,} | {row['rmse']:.3f} "
-                f"| {row['max_error']:.2f} | {row['encode_seconds']:.2f} |"
-            )
-    return "\n".join(lines)
+def fields(results: Path) -> str:
+    """A climate field by several codecs at several sizes."""
+    rows = _whole(_group(results, "climate").rows)
+    body = [
+        (row["codec"], f"{row['bytes']:,}", f"{row['scores']['rmse']:.3f}", f"{row['scores']['max_error']:.2f}",
+         words.seconds(row["encode_seconds"]))
+        for row in sorted(rows, key=lambda r: (r["target_rate"], r["codec"] != "ours", r["codec"]))
+    ]  # fmt: skip
+    head = ("codec", "bytes", "RMSE, K", "largest error, K", "encode, s")
+    return f"{markdown(Table(head, tuple(body)))}\n\n{_measured(rows)}"
 
 
 TABLES: dict[str, Callable[[Path], str]] = {
-    "kodak": kodak_table,
-    "summary": summary_table,
-    "speed": speed_table,
-    "meshes": meshes_table,
-    "sounds": sounds_table,
-    "fields": fields_table,
+    "summary": summary,
+    "image": compared("image"),
+    "pictures": by_file("image", 0.3),
+    "agreement": agreement,
+    "coin": coin,
+    "race": race,
+    "speed": speed,
+    "meshes": meshes,
+    "sounds": sounds,
+    "fields": fields,
 }
 
 
-def _kodak(results: Path, rate: float) -> list[Row]:
-    rows = [r for r in load(results / "kodak.jsonl") if r["target_rate"] == rate and r["preset"] == "basic"]
-    return sorted(rows, key=lambda row: str(row["file"]))
+@cache
+def _group(results: Path, modality: str) -> Group:
+    groups, _ = read.read(results)
+    return next(group for group in groups if group.modality == modality)
+
+
+def _speeds(results: Path) -> list[Row]:
+    return load(results / "speed.jsonl", key=("machine", "device"))
+
+
+def _daggered(missed: int) -> str:
+    return "†" if missed else ""
 
 
 def _whole(rows: Iterable[Row]) -> list[Row]:
-    """Rows that did not fail; a failed one would otherwise drop out of a mean without a word."""
+    """Rows, none of which failed: it would otherwise drop out of a mean without a word."""
     rows = list(rows)
-    failed = [row["file"] for row in rows if "failed" in row]
+    failed = [row["file"] for row in rows if row["status"] != "ok"]
     assert not failed, f"these rows failed: {failed}"
     return rows
 
 
-def _measured(row: Row) -> str:
-    return (
-        f"Measured {row['date']} with coordcodec {row['version']}, torch {row['torch']}, device {row['device']}, "
-        f"{row['threads']} threads, effort {row['effort']}."
-    )
+def _measured(rows: Iterable[Any]) -> str:
+    """When, on what and with what rows were measured, and the versions of the peers."""
+    rows = list(rows)
+    facts = ", ".join(f"{name} {value}" for name, value in tables.facts(rows))
+    versions = sorted({str(row["version"]) for row in rows if row.get("version") and row.get("effort") is None})
+    return f"{facts[:1].upper()}{facts[1:]}." + (f" Others: {'; '.join(versions)}." if versions else "")
