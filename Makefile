@@ -78,7 +78,7 @@ KODAK ?= kodak
 FOUR := kodim02.png kodim05.png kodim15.png kodim23.png
 bench-kodak: $(READY)
 	$(BENCH) $(KODAK) -o $(RESULTS) --rates 0.15,0.3,0.6 --jobs $(JOBS)
-	$(BENCH) $(KODAK) -o $(RESULTS) --rates 0.16,0.31 --codecs coin:steps=20000 --only $(FOUR) --jobs $(JOBS)
+	$(BENCH) $(KODAK) -o $(RESULTS) --rates 0.16,0.31 --codecs coin:steps=10000 --only $(FOUR) --jobs $(JOBS)
 	$(BENCH) $(KODAK) -o $(RESULTS) --rates 0.3 --codecs ours:effort=1,ours:effort=3 --only $(FOUR) --jobs $(JOBS)
 
 # MESHES is a folder of meshes, here the five classic ones of the Stanford 3D Scanning Repository.

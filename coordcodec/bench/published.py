@@ -74,8 +74,8 @@ class Reference:
 EQUAL_RATE_DB = 0.4
 """What a mean gains where all pictures get the same rate, as here, and not the same quality, as for most curves.
 
-The gain of a bit falls with the rate, so that even shares are best. Of ours, JPEG gains 0.25 to 0.35 dB, WebP 0.35 to
-0.45 dB and x265 0.45 to 0.5 dB between 0.15 and 0.6 bpp.
+The gain of a bit falls with the rate, so that even shares are best. Of those run here, JPEG gains 0.25 to 0.35 dB,
+WebP 0.35 to 0.45 dB and x265 0.45 to 0.5 dB between 0.15 and 0.6 bpp.
 """
 _EQUAL_RATE = "the same rate for all pictures instead of the same quality gains 0.4 dB"
 
@@ -89,8 +89,8 @@ REFERENCES: Mapping[str, Reference] = {
     "jpeg2000": Reference(
         "JPEG2000",
         gain_db=0.4,
-        reason="the 9/7 wavelet gains 0.4 dB over the reversible 5/3 of the published files, with which ours agree to "
-        "0.02 dB",
+        reason="the 9/7 wavelet gains 0.4 dB over the reversible 5/3 of the published files, with which those run here "
+        "agree to 0.02 dB",
     ),
     "webp": Reference("WebP", gain_db=EQUAL_RATE_DB, reason=f"{_EQUAL_RATE}; method 6 instead of 4"),
     "heif": Reference(

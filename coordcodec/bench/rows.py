@@ -24,6 +24,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -103,8 +104,9 @@ def good(rows: Iterable[Row]) -> list[Row]:
 
 def kept(folder: Path, row: Row) -> Path:
     """Where the compressed file of a row is kept in a folder of results, so that reports can show what it holds."""
-    codec = row["codec"].replace(":", "_").replace("/", "_")
-    return folder / "files" / f"{row['modality']}-{row['file']}-{codec}-{row['target_rate']:g}"
+    words = [row["modality"], *(f"{part:g}" if isinstance(part, float) else part for part in key_of(row))]
+    name = "-".join(str(word) for word in words if word is not None)
+    return folder / "files" / re.sub(r"[^\w.=-]+", "_", name)
 
 
 def sources(folder: Path) -> dict[str, str]:

@@ -138,7 +138,7 @@ def tried(group: Group, item: str, points: Points, ours: Mapping[str, Points], n
     figure, axes = new_figure()
     hull = lower_hull(points)
     theirs = "#0072B2"
-    axes.plot(*zip(*points, strict=True), "o", color=theirs, markersize=3, alpha=0.35, markeredgewidth=0)
+    axes.plot(*zip(*points, strict=True), "o", color=theirs, markersize=4, alpha=0.5, markeredgewidth=0)
     axes.plot(*zip(*hull, strict=True), color=theirs, linewidth=1.5, marker="s", markersize=4, zorder=4)
     labels = [(*hull[-1], "Draco's hull", theirs)]
     for label, found in ours.items():

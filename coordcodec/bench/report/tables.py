@@ -168,8 +168,14 @@ def command(group: Group) -> str:
     parts = ["coordcodec", "bench", _range_of(str(row.get("folder") or "FOLDER") for row in group.rows[:1])]
     parts += ["--modality", group.modality, "--rates", ",".join(f"{target:g}" for target in group.targets)]
     parts += ["--codecs", ",".join(plain)]
-    efforts = {row["effort"] for row in group.rows if row.get("effort") is not None and ":effort" not in row["codec"]}
-    parts += ["--effort", str(efforts.pop())] if len(efforts) == 1 else []
+    own = [row for row in group.rows if row.get("effort") is not None and ":effort" not in row["codec"]]
+    for name in ("effort", "seed", "device"):
+        values = {str(row.get(name)) for row in own}
+        parts += [f"--{name}", values.pop().partition(":")[0]] if len(values) == 1 else []
+    reading = {str(row.get("options") or "") for row in group.rows}
+    for option in reading.pop().split(", ") if len(reading) == 1 else ():
+        name, _, value = option.partition(" ")
+        parts += [f"--{name.replace('_', '-')}", value] if value else []
     return shlex.join([*parts, "-o", "RESULTS"])
 
 
