@@ -344,6 +344,10 @@ def test_the_command_measures_resumes_and_says_what_failed(command, pictures):
     done = command("bench", pictures, "-o", "r", "--codecs", "jpg")
     assert done.returncode == 2
     assert done.stderr.startswith("error: unknown codec 'jpg'; choose from")
+    done = command("bench", pictures, "-o", "r", "--rates", "0.3;0.6")
+    assert done.returncode == 2
+    assert "expected numbers such as 0.15,0.3, got '0.3;0.6'" in done.stderr
+    assert "bench-report" not in command("--help").stdout
 
 
 def test_an_interrupted_run_says_what_is_kept(pictures, tmp_path):

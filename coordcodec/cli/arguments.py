@@ -77,9 +77,10 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def _add(
-    commands: Any, name: str, action: Callable[[argparse.Namespace], int | None], summary: str
+    commands: Any, name: str, action: Callable[[argparse.Namespace], int | None], summary: str, listed: bool = True
 ) -> argparse.ArgumentParser:
-    parser: argparse.ArgumentParser = commands.add_parser(name, help=summary, description=summary, allow_abbrev=False)
+    shown = {"help": summary} if listed else {}
+    parser: argparse.ArgumentParser = commands.add_parser(name, description=summary, allow_abbrev=False, **shown)
     parser.set_defaults(run=action)
     parser.add_argument("--json", action="store_true", help="print one JSON object on standard output")
     return parser
@@ -204,12 +205,15 @@ def _add_new_modality(commands: Any) -> None:
     _add_quiet(parser)
 
 
-def _listed(kind: Callable[[str], Any]) -> Callable[[str], tuple[Any, ...]]:
-    def values(text: str) -> tuple[Any, ...]:
-        return tuple(kind(part.strip()) for part in text.split(",") if part.strip())
+def _rates(text: str) -> tuple[float, ...]:
+    try:
+        return tuple(float(part) for part in text.split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"expected numbers such as 0.15,0.3, got {text!r}") from None
 
-    values.__name__ = "list"
-    return values
+
+def _codecs(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
 def _add_bench(commands: Any) -> None:
@@ -222,14 +226,14 @@ def _add_bench(commands: Any) -> None:
     parser.add_argument("--modality", default="image", help="the kind of data; default: image")
     parser.add_argument(
         "--rates",
-        type=_listed(float),
+        type=_rates,
         default=(),
         metavar="R,...",
         help=f"in the modality's unit, each above 0; defaults: {_default_rates()}",
     )
     parser.add_argument(
         "--codecs",
-        type=_listed(str),
+        type=_codecs,
         default=(),
         metavar="C,...",
         help="ours, coin and siren, which take choices of a recipe as in ours:effort=2:init=none, and others: image "
@@ -260,7 +264,9 @@ def _add_bench(commands: Any) -> None:
     _add_device(parser, "where ours fit")
     _add_quiet(parser)
 
-    report = _add(commands, _REPORT, run.bench_report, "draw the results of `coordcodec bench` as one page")
+    report = _add(
+        commands, _REPORT, run.bench_report, "draw the results of `coordcodec bench` as one page", listed=False
+    )
     report.prog = f"{report.prog.removesuffix(_REPORT)}bench report"
     report.add_argument("results", metavar="RESULTS", help="the folder that `coordcodec bench -o` filled")
     report.add_argument("-o", "--output", metavar="OUT.html", help="default: RESULTS/report.html")
