@@ -67,7 +67,7 @@ def test_what_is_encoded_decodes_with_the_library_and_with_the_page(data):
     tables = [model_frequencies(m.shape, m.scale, limit) for m in models]
     assert decode_payload(payload, sizes, tables, limit) == [t.tolist() for t in tensors]
     length = sum(entropy.code_length(t, m, limit) for t, m in zip(tensors, models, strict=True))
-    assert length / 8 - 1 <= len(payload) <= length / 8 + 9
+    assert len(payload) <= length / 8 + 9  # it may be shorter by luck: zeros at the end are not written
 
 
 def test_the_chosen_model_comes_close_to_the_entropy():
