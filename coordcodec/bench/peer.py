@@ -85,7 +85,11 @@ class Arena(Protocol):
     modality: str
     main_score: str
     falling: bool
-    peers: Mapping[str, Peer]
+
+    @property
+    def peers(self) -> Mapping[str, Peer]:
+        """The others, by name."""
+        ...
 
     def original(self, signal: Signal) -> Any:
         """What a peer encodes."""

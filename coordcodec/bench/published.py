@@ -30,6 +30,8 @@ KODAK = frozenset(f"kodim{number:02d}" for number in range(1, 25))
 """The pictures that every curve is a mean of, by name, and how many pixels each has."""
 KODAK_PIXELS = 768 * 512
 TOLERANCE_DB = 0.5
+COIN_ALONE = {"kodim15": 29.31, "kodim05": 20.97}
+"""COIN's PSNR in dB of single pictures at 0.3 bpp: Dupont et al. 2021, the figures of their paper and repository."""
 
 AGREES = "agrees"
 DISAGREES = "disagrees"

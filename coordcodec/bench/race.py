@@ -17,11 +17,12 @@ import torch
 
 from coordcodec import codec
 from coordcodec.bench.plain import PlainSiren
+from coordcodec.bench.published import COIN_ALONE
 from coordcodec.data import Grid, Signal
 from coordcodec.inr.spec import SirenSpec
 from coordcodec.plugins import installed
 
-PSNR_DB, BPP, STEPS, LR = 29.31, 0.3, 50_000, 2e-4
+PSNR_DB, BPP, STEPS, LR = COIN_ALONE["kodim15"], 0.3, 50_000, 2e-4
 SPEC = SirenSpec(2, 3, 28, 9, 0, 1000)
 TIMED_STEPS = 5
 QUICK = {"effort": 1}

@@ -16,11 +16,6 @@ from coordcodec.bench.report.tables import Table
 from coordcodec.bench.rows import Row, load
 from coordcodec.bench.shapes import at_bytes, lower_hull
 
-PICTURES = 24
-"""Published curves are means over the 24 pictures of the Kodak suite."""
-ON_KODIM = {"kodim15": 29.31, "kodim05": 20.97}
-"""COIN at 0.3 bpp, PSNR in dB: Dupont et al. 2021, figures of their paper and repository."""
-
 
 def markdown(table: Table) -> str:
     """A table in Markdown; rows to stress in bold."""
@@ -38,7 +33,7 @@ def summary(results: Path) -> str:
     """What a visitor wants to know: ours beside others at the same rates, the mean of the 24 pictures."""
     group = _group(results, "image")
     comparison = group.comparisons[0]
-    assert len(comparison.files) == PICTURES
+    assert len(comparison.files) == len(published.KODAK)
     targets = sorted(comparison.common)
     curves = published.load()
     body = []
@@ -112,7 +107,7 @@ def coin(results: Path) -> str:
     for row in sorted(rows, key=lambda r: (r["file"], r["target_rate"])):
         below = [r for r in ours if r["file"] == row["file"] and r["rate"] <= row["rate"]]
         best = max(below, key=lambda r: float(r["rate"]))
-        known = ON_KODIM.get(Path(row["file"]).stem) if 0.3 <= row["rate"] <= 0.31 else None
+        known = published.COIN_ALONE.get(Path(row["file"]).stem) if 0.3 <= row["rate"] <= 0.31 else None
         body.append((
             Path(row["file"]).stem, f"{row['rate']:.3f}", f"{row['scores']['psnr_db']:.2f}", f"{row['steps']:,}",
             words.seconds(row["encode_seconds"]), "" if known is None else f"{known:.2f}", f"{best['rate']:.3f}",
