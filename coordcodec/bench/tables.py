@@ -13,7 +13,7 @@ from coordcodec.bench.report import results as read
 from coordcodec.bench.report import tables, words
 from coordcodec.bench.report.results import Comparison, Group
 from coordcodec.bench.report.tables import Table
-from coordcodec.bench.rows import Row, load
+from coordcodec.bench.rows import Row
 from coordcodec.bench.shapes import at_bytes, lower_hull
 
 
@@ -226,14 +226,15 @@ TABLES: dict[str, Callable[[Path], str]] = {
 }
 
 
-@cache
+_read = cache(read.read)
+
+
 def _group(results: Path, modality: str) -> Group:
-    groups, _ = read.read(results)
-    return next(group for group in groups if group.modality == modality)
+    return next(group for group in _read(results)[0] if group.modality == modality)
 
 
 def _speeds(results: Path) -> list[Row]:
-    return load(results / "speed.jsonl", key=("machine", "device"))
+    return _read(results)[1]
 
 
 def _daggered(missed: int) -> str:

@@ -15,7 +15,7 @@ from typing import Any
 
 from coordcodec.bench import facts, ours
 from coordcodec.bench.arenas import arena_of
-from coordcodec.bench.peer import NotInstalled, Search
+from coordcodec.bench.peer import Arena, NotInstalled, Peer, Search
 from coordcodec.bench.rows import Row
 from coordcodec.data import Signal
 from coordcodec.errors import CoordCodecError, UnknownName
@@ -44,6 +44,7 @@ def rows_of(task: Task) -> Iterator[Row]:
     kind = installed().modalities.get(task.modality)
     signal: Signal | None = None
     search: Search | None = None
+    version = ""
     facts_of_all = _facts()
     for rate in task.rates:
         memory = facts.Memory()
@@ -52,15 +53,15 @@ def rows_of(task: Task) -> Iterator[Row]:
             with warnings.catch_warnings(record=True) as told:
                 warnings.simplefilter("always", UserWarning)
                 own = ours.parse(task.codec)
-                if own is None and search is None:
-                    _peer_of(task).version()  # a missing library is told before any work
+                if own is None and not version:
+                    version = _peer_of(task)[0].version()  # a missing library is told before any work
                 signal = signal if signal is not None else kind.read(task.path, **task.options)
                 if own is not None:
                     recipe = own.recipe(kind, rate, task.effort, task.seed, task.device)
                     row |= ours.measure(own, signal, kind, recipe)
                 else:
-                    search = search or _search(task, signal)
-                    row |= search.best(_size(rate, kind, signal)) | {"version": search.peer.version()}
+                    search = search or Search(*_peer_of(task), signal)
+                    row |= search.best(_size(rate, kind, signal)) | {"version": version}
                 row["rate"] = kind.rate(row["bytes"], signal.meta)
             row |= {"warnings": [str(warning.message) for warning in told]} if told else {}
         except (ImportError, NotInstalled) as error:
@@ -76,17 +77,11 @@ def rows_of(task: Task) -> Iterator[Row]:
 Work = Callable[[Task], Iterator[Row]]
 
 
-def _peer_of(task: Task) -> Any:
+def _peer_of(task: Task) -> tuple[Peer, Arena]:
     arena = arena_of(task.modality)
     if arena is None or task.codec not in arena.peers:
         raise UnknownName("codec", task.codec, [*ours.OURS, *(arena.peers if arena else ())])
-    return arena.peers[task.codec]
-
-
-def _search(task: Task, signal: Signal) -> Search:
-    arena = arena_of(task.modality)
-    assert arena is not None
-    return Search(_peer_of(task), arena, signal)
+    return arena.peers[task.codec], arena
 
 
 def _size(rate: float, kind: Modality, signal: Signal) -> int:
