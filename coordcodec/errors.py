@@ -6,7 +6,8 @@
     ├── PluginError              a plugin that cannot be loaded, or two that claim one name
     ├── ContainerError(ValueError) bytes that are not a valid file of this or an earlier version
     ├── FileError(OSError)       a path that cannot be read or written, or that exists already
-    ├── InitialisationError      a learned initialisation that is missing or does not fit
+    ├── InitialisationError      a learned initialisation that cannot be used or does not fit
+    │   └── MissingInitialisation    one that a file names and that is nowhere to be found
     └── RecipeError              choices that contradict each other or cannot be met
 
 A message says what was given, what was expected and what to do. The command line catches
@@ -50,7 +51,11 @@ class FileError(CoordCodecError, OSError):
 
 
 class InitialisationError(CoordCodecError):
-    """A learned initialisation that is missing or does not fit the network."""
+    """A learned initialisation that cannot be read, or that does not fit the network or the file."""
+
+
+class MissingInitialisation(InitialisationError):
+    """A compressed file names an initialisation that is in none of the places where they are kept."""
 
 
 class RecipeError(CoordCodecError):

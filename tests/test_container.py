@@ -49,6 +49,7 @@ def containers(draw):
         bits=16 if coding == BINARY16 else draw(st.integers(2, 12)),
         tensors=() if coding == BINARY16 else tuple(draw(st.lists(code, min_size=1, max_size=5))),
         payload=draw(st.binary(max_size=50)),
+        init=draw(st.just(b"") | st.binary(min_size=8, max_size=8)),
     )
 
 
@@ -58,6 +59,13 @@ def test_what_is_packed_unpacks(container):
     back = unpack(pack(container))
     assert dict(back.meta) == dict(container.meta)
     assert {**vars(back), "meta": 0} == {**vars(container), "meta": 0}
+
+
+@settings(deadline=None)
+@given(containers())
+def test_a_file_says_the_lowest_version_that_describes_it(container):
+    version = 3 if container.init else 2 if container.margin or container.gains else 1
+    assert pack(container)[4] == version
 
 
 @settings(deadline=None)
@@ -98,10 +106,14 @@ HEAD = b"CCDC\x01"
         (b"", "not a coordcodec file"),
         (b"CCDC", "not a coordcodec file"),
         (b"\x89PNG\r\n\x1a\n0000", "not a coordcodec file: expected it to begin with b'CCDC', got b'\\x89PNG'"),
-        (b"CCDC\x03" + bytes(20), "newer coordcodec (format 3, this one reads up to 2); upgrade"),
+        (b"CCDC\x04" + bytes(20), "newer coordcodec (format 4, this one reads up to 3); upgrade"),
         (b"CCDC\x00" + bytes(20), "no format 0"),
         (HEAD + bytes(20), "checksum"),
         (signed(HEAD + b"\x80"), "unknown flags 0x80"),
+        (signed(HEAD + b"\x08\x01i\x01\x03\x05"), "unknown flags 0x8"),
+        (signed(b"CCDC\x02\x20\x01i\x01\x03" + bytes(9)), "unknown flags 0x20"),
+        (signed(b"CCDC\x03\x40\x01i\x01\x03" + bytes(9)), "unknown flags 0x40"),
+        (signed(b"CCDC\x03\x20\x01i\x01\x03" + bytes(7)), "truncated"),
         (signed(HEAD + b"\x00\x01i"), "truncated"),
         (signed(HEAD + b"\x00\x21" + b"i" * 40), "the modality is 33, expected 0 to 32"),
         (signed(HEAD + b"\x00\x01i\x09\x03"), "dimensions is 9, expected 1 to 8"),

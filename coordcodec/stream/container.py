@@ -18,7 +18,7 @@ from coordcodec.errors import ContainerError, SignalError
 from coordcodec.stream.entropy import MAX_BITS, MIN_BITS, Model
 
 MAGIC = b"CCDC"
-VERSION = 2
+VERSION = 3
 """The newest version; a file says the lowest one that describes it."""
 SUFFIX = ".ccdc"
 
@@ -33,8 +33,11 @@ MAX_PARTS = 1 << 16
 MAX_PARAMETERS = 1 << 24
 
 MAX_MARGIN = 127
+INIT_BYTES = 8
 
-_GRID, _PARTS, _META, _MARGIN, _GAINS = 1, 2, 4, 8, 16
+_GRID, _PARTS, _META, _MARGIN, _GAINS, _INIT = 1, 2, 4, 8, 16, 32
+_SINCE = {1: _GRID | _PARTS | _META, 2: _MARGIN | _GAINS, 3: _INIT}
+"""The flags that each version added."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,7 @@ class Container:
     bits: width of the symbols, MIN_BITS to MAX_BITS; 16 for BINARY16.
     tensors: the tensor table; empty for BINARY16.
     payload: the coded tensors.
+    init: the first 8 bytes of the SHA-256 of the initialisation that the tensors are updates to, or none.
     """
 
     modality: str
@@ -72,6 +76,7 @@ class Container:
     bits: int
     tensors: tuple[TensorCode, ...]
     payload: bytes
+    init: bytes = b""
 
 
 class _Reader:
@@ -191,13 +196,15 @@ def pack(container: Container) -> bytes:
     whole = all(n == 1 for n in container.parts)
     flags = (_GRID if shape else 0) | (0 if whole else _PARTS) | (_META if meta else 0)
     flags |= (_MARGIN if container.margin else 0) | (_GAINS if container.gains else 0)
+    flags |= _INIT if container.init else 0
+    version = max(version for version, added in _SINCE.items() if version == 1 or flags & added)
     name = container.modality.encode("ascii")
     out = bytearray(MAGIC)
-    out += bytes([2 if flags & (_MARGIN | _GAINS) else 1, flags, len(name)]) + name + bytes([container.dims])
+    out += bytes([version, flags, len(name)]) + name + bytes([container.dims])
     out += b"".join(varint(n) for n in shape)
     out += bytes([container.meta["channels"]])
     out += b"" if whole else b"".join(varint(n) for n in container.parts)
-    out += bytes([container.margin] if container.margin else []) + container.gains
+    out += bytes([container.margin] if container.margin else []) + container.gains + container.init
     out += varint(len(meta)) + meta if meta else b""
     out += bytes([kind, len(spec)]) + spec
     out += bytes([container.coding])
@@ -230,7 +237,7 @@ def unpack(data: bytes) -> Container:
         raise ContainerError("damaged or truncated file: the checksum does not match")
     reader = _Reader(data[:-4])
     version = reader.take(len(MAGIC) + 1)[-1]
-    return _read_body(reader, _GRID | _PARTS | _META | (_MARGIN | _GAINS if version > 1 else 0))
+    return _read_body(reader, sum(added for since, added in _SINCE.items() if since <= version))
 
 
 def _read_body(reader: _Reader, known: int) -> Container:
@@ -250,6 +257,7 @@ def _read_body(reader: _Reader, known: int) -> Container:
         raise ContainerError(f"damaged file: {parts} parts exceed {MAX_PARTS}")
     margin = reader.varint("the margin", 1, MAX_MARGIN) if flags & _MARGIN else 0
     gains = reader.take(math.prod(parts)) if flags & _GAINS else b""
+    init = reader.take(INIT_BYTES) if flags & _INIT else b""
     extra = _read_meta(reader.take(reader.varint("the length of meta", 1, MAX_META))) if flags & _META else {}
     try:
         meta = check_meta({**extra, "shape": shape, "channels": channels})
@@ -259,7 +267,8 @@ def _read_body(reader: _Reader, known: int) -> Container:
     spec = reader.take(reader.byte())
     coding, bits, tensors = _read_table(reader)
     payload = reader.take(len(reader.data) - reader.at)
-    return Container(modality, dims, meta, tuple(parts), margin, gains, (kind, spec), coding, bits, tensors, payload)
+    network = (kind, spec)
+    return Container(modality, dims, meta, tuple(parts), margin, gains, network, coding, bits, tensors, payload, init)
 
 
 def _read_table(reader: _Reader) -> tuple[int, int, tuple[TensorCode, ...]]:

@@ -3,7 +3,9 @@
 Every tensor's symbols share one parametric model, a discretised generalised Gaussian whose two parameters
 take one byte each in the file (a stored frequency table would cost hundreds). The frequencies are integers
 that sum to 2^24, derived from those two bytes by correctly rounded decimal arithmetic: the same on every
-machine, with any thread count, on any device. The coder is constriction's range coder (Bamler 2022,
+machine, with any thread count, on any device. With a learned initialisation, which says how large each weight's
+updates usually are, the symbols of a tensor are coded in classes of like size, each with a scale of its own that takes
+no further byte. The coder is constriction's range coder (Bamler 2022,
 "Understanding Entropy Coding With Asymmetric Numeral Systems", arXiv:2201.01741).
 `docs/format.md` defines both exactly.
 """
@@ -26,8 +28,13 @@ PRECISION = 24
 MIN_BITS, MAX_BITS = 2, 12
 _TOTAL = 1 << PRECISION
 _DECIMAL = Context(prec=28, rounding=ROUND_HALF_EVEN)
-_SHAPES = np.arange(6, 97, 2)
+_SHAPES = range(6, 97, 2)
 """Shapes that the encoder tries: exponents 0.19 to 3."""
+_DOUBT = 1e-9
+"""Share of a frequency by which binary floating point might miss it: a thousand times what it ever does."""
+
+Offsets = NDArray[np.int32]
+"""By how much the scale of each symbol's model differs from the tensor's, <= 0; none: all alike."""
 
 
 @dataclass(frozen=True)
@@ -56,79 +63,164 @@ def bits_of(largest: int) -> int:
     return max(MIN_BITS, int(largest).bit_length() + 1)
 
 
-@lru_cache(maxsize=256)
+def model_at(model: Model, offset: int) -> Model:
+    """The model of the class of symbols with that offset."""
+    return Model(model.shape, max(0, model.scale + offset))
+
+
+def classes(offsets: Offsets | None, count: int) -> tuple[NDArray[np.intp] | slice, list[tuple[int, int]]]:
+    """The order in which `count` symbols are coded, and for every class its offset and how many symbols it has.
+
+    offsets: of the symbols, (count,). The largest offset comes first; within a class symbols keep their order.
+    """
+    if offsets is None:
+        return slice(None), [(0, count)]
+    values, counts = np.unique(offsets, return_counts=True)
+    sizes = [(int(value), int(number)) for value, number in zip(values[::-1], counts[::-1], strict=True)]
+    return np.argsort(-offsets.astype(np.int64), kind="stable"), sizes
+
+
+def _by_class(symbols: NDArray[np.int32], offsets: Offsets | None) -> list[tuple[int, NDArray[np.int32]]]:
+    """The symbols of each class in the order in which they are coded, and the offset."""
+    flat = symbols.ravel()
+    spread = None if offsets is None else np.broadcast_to(offsets, symbols.shape).ravel()
+    order, sizes = classes(spread, flat.size)
+    cuts = np.cumsum([size for _, size in sizes])[:-1]
+    return [(offset, part) for (offset, _), part in zip(sizes, np.split(flat[order], cuts), strict=True)]
+
+
+@lru_cache(maxsize=1024)
 def frequencies(model: Model, limit: int) -> NDArray[np.int64]:
     """The integer frequencies of the symbols -limit..limit: (2 * limit + 1,) int64, each >= 1, summing to 2^24."""
+    tail = _undoubted_tail(model, limit)
+    if tail is None:
+        tail = _exact_tail(model, limit)
+    table = np.concatenate([tail[::-1], [_TOTAL - 2 * tail.sum()], tail])
+    table.flags.writeable = False
+    return table
+
+
+def _exact_tail(model: Model, limit: int) -> NDArray[np.int64]:
+    """The frequencies of the symbols 1..limit, as the format defines them."""
     context = _DECIMAL
     log_scale = context.divide(context.multiply(Decimal(model.scale - 32), context.ln(Decimal(2))), Decimal(8))
     exponent = context.divide(Decimal(model.shape), Decimal(32))
-    weights = [Decimal(1)]
+    weights = []
     for k in range(1, limit + 1):
         log_ratio = context.subtract(context.ln(Decimal(k)), log_scale)
         power = context.exp(context.multiply(exponent, log_ratio))
         # Beyond 60 nats a symbol's share of 2^24 rounds to nothing; this also keeps exp() in range.
         weights.append(context.exp(context.minus(power)) if power < 60 else Decimal(0))
-    total = weights[0]
-    for weight in weights[1:]:
+    total = Decimal(1)
+    for weight in weights:
         total = context.add(total, context.multiply(Decimal(2), weight))
     free = Decimal(_TOTAL - (2 * limit + 1))
-    tail = [1 + int(context.divide(context.multiply(free, weight), total)) for weight in weights[1:]]
-    table = np.array([*tail[::-1], _TOTAL - 2 * sum(tail), *tail], dtype=np.int64)
-    table.flags.writeable = False
-    return table
+    return np.array([1 + int(context.divide(context.multiply(free, weight), total)) for weight in weights], np.int64)
 
 
+def _undoubted_tail(model: Model, limit: int) -> NDArray[np.int64] | None:
+    """What `_exact_tail` returns, a hundred times faster; None where rounding could change a single frequency.
+
+    The quotients whose whole parts are the frequencies come out of binary floating point with a relative error of
+    some 1e-12. Only where none of them lies within `_DOUBT` of a whole number are the whole parts beyond doubt, on
+    every machine; about one table in fifty is not, and is left to decimal arithmetic.
+    """
+    log_scale = (model.scale - 32) * math.log(2) / 8
+    power = np.exp(model.shape / 32 * (np.log(np.arange(1, limit + 1)) - log_scale))
+    weights = np.where(power < 60, np.exp(-power), 0)
+    quotients = (_TOTAL - (2 * limit + 1)) * weights / (1 + 2 * weights.sum())
+    if (np.abs(quotients - np.rint(quotients)) < _DOUBT * quotients).any():
+        return None
+    return np.asarray(1 + quotients.astype(np.int64))
+
+
+@lru_cache(maxsize=1024)
 def _coder_model(model: Model, limit: int) -> constriction.stream.model.Model:
     # constriction gives every symbol one unit and shares out the rest in proportion, which is exact in float64
     # for integers that already sum to the rest. The tests check this against an independent integer decoder.
     return constriction.stream.model.Categorical((frequencies(model, limit) - 1).astype(np.float64), perfect=False)
 
 
-def fit_model(symbols: NDArray[np.int32], limit: int) -> Model:
-    """The model that codes `symbols` (any shape, magnitudes <= limit) in the fewest bits."""
-    counts = np.bincount(np.abs(symbols).ravel(), minlength=limit + 1).astype(np.float64)
-    k = np.arange(limit + 1, dtype=np.float64)
-    log_k = np.log(np.maximum(k, 1e-9))
-    mean = float((counts * k).sum() / counts.sum())
+@lru_cache(maxsize=2 * len(_SHAPES))
+def _log_shares(shape: int, limit: int) -> NDArray[np.float64]:
+    """log2 of the frequencies of the symbols 0..limit, not rounded, for ascending scales: (scales, limit + 1).
+
+    Beyond the last scale the model is all but flat.
+    """
+    k = np.log(np.maximum(np.arange(limit + 1.0), 1e-9))
+    scales = np.arange(0, min(255, math.ceil(46 + 8 * math.log2(limit))) + 1)
+    power = np.exp(np.minimum(shape / 32 * (k - (scales[:, None] - 32) / 8 * np.log(2)), 5.0))
+    power[:, 0] = 0
+    weights = np.exp(-power)
+    shares = (_TOTAL - 2 * limit - 1) * weights / (2 * weights.sum(1, keepdims=True) - 1) + 1
+    return np.asarray(np.log2(shares))
+
+
+def fit_model(symbols: NDArray[np.int32], limit: int, offsets: Offsets | None = None) -> Model:
+    """The model that codes `symbols` (any shape, magnitudes <= limit) in the fewest bits.
+
+    offsets: of the symbols' shape, or one that NumPy broadcasts to it.
+    """
+    parts = _by_class(np.abs(symbols), offsets)
+    counts = np.stack([np.bincount(part, minlength=limit + 1) for _, part in parts]).astype(np.float64)
+    shifts = np.array([offset for offset, _ in parts])
+    mean = float(counts[0] @ np.arange(limit + 1.0) / counts[0].sum())
     middle = round(8 * math.log2(max(mean, 0.02))) + 32
     best, choice = np.inf, Model(32, 0)
     for shape in _SHAPES:
         # The scale of a heavy tail lies octaves below the mean magnitude, that of a flat top just above it.
-        below = int(16 + 12 * 32 / shape)
-        for scale in range(max(0, middle - below), min(255, middle + 14) + 1, 2):
-            power = np.exp(np.minimum((shape / 32) * (log_k - (scale - 32) / 8 * np.log(2)), 5.0))
-            power[0] = 0
-            weights = np.exp(-power)
-            share = (_TOTAL - 2 * limit - 1) * weights / (2 * weights.sum() - 1) + 1
-            cost = -float((counts * np.log2(share)).sum())
-            if cost < best:
-                best, choice = cost, Model(int(shape), scale)
+        scales = np.arange(max(0, middle - int(16 + 12 * 32 / shape)), min(255, middle + 14) + 1, 2)
+        if len(parts) > 1:
+            scales = np.arange(0, 256, 2)
+        table = _log_shares(shape, limit)
+        used = np.clip(scales + shifts[:, None], 0, len(table) - 1)
+        bits = table[used[-1, 0] : used[0, -1] + 1] @ counts.T
+        costs = -np.take_along_axis(bits, used.T - used[-1, 0], axis=0).sum(1)
+        if costs.min() < best:
+            best, choice = float(costs.min()), Model(shape, int(scales[costs.argmin()]))
     return choice
 
 
-def code_length(symbols: NDArray[np.int32], model: Model, limit: int) -> float:
+def code_length(symbols: NDArray[np.int32], model: Model, limit: int, offsets: Offsets | None = None) -> float:
     """The information content of `symbols` under `model`, in bits."""
-    table = frequencies(model, limit)
-    return float(PRECISION * symbols.size - np.log2(table[symbols.ravel() + limit].astype(np.float64)).sum())
+    bits = float(PRECISION * symbols.size)
+    for offset, part in _by_class(symbols, offsets):
+        bits -= float(np.log2(frequencies(model_at(model, offset), limit)[part + limit].astype(np.float64)).sum())
+    return bits
 
 
-def encode(tensors: Sequence[NDArray[np.int32]], models: Sequence[Model], limit: int) -> bytes:
+def encode(
+    tensors: Sequence[NDArray[np.int32]],
+    models: Sequence[Model],
+    limit: int,
+    offsets: Sequence[Offsets | None] | None = None,
+) -> bytes:
     """Range-code tensors of symbols, one model each, into one payload.
+
+    offsets: for each tensor those of its symbols, in a shape that NumPy broadcasts to the tensor's, or None.
 
     Raises ValueError when a symbol's magnitude exceeds `limit`.
     """
     encoder = constriction.stream.queue.RangeEncoder()
-    for symbols, model in zip(tensors, models, strict=True):
-        flat = np.ascontiguousarray(symbols.ravel().astype(np.int32) + np.int32(limit))
-        if len(flat) and not (flat.min() >= 0 and flat.max() <= 2 * limit):
+    for symbols, model, spread in zip(tensors, models, offsets or [None] * len(tensors), strict=True):
+        if symbols.size and int(np.abs(symbols).max()) > limit:
             raise ValueError(f"a symbol exceeds the limit {limit}")
-        encoder.encode(flat, _coder_model(model, limit))
+        for offset, part in _by_class(symbols.astype(np.int32) + np.int32(limit), spread):
+            encoder.encode(np.ascontiguousarray(part), _coder_model(model_at(model, offset), limit))
     # Zero bytes at the end carry nothing: the decoder reads zeros past the end.
     return bytes(encoder.get_compressed().astype(">u4").tobytes().rstrip(b"\0"))
 
 
-def decode(payload: bytes, counts: Sequence[int], models: Sequence[Model], limit: int) -> list[NDArray[np.int32]]:
+def decode(
+    payload: bytes,
+    counts: Sequence[int],
+    models: Sequence[Model],
+    limit: int,
+    offsets: Sequence[Offsets | None] | None = None,
+) -> list[NDArray[np.int32]]:
     """The flat tensors of symbols, `counts` of them each, that `encode` made `payload` from.
+
+    offsets: as for `encode`, flat.
 
     Raises ContainerError when the payload cannot come from `encode`.
     """
@@ -136,11 +228,14 @@ def decode(payload: bytes, counts: Sequence[int], models: Sequence[Model], limit
     decoder = constriction.stream.queue.RangeDecoder(words)
     tensors: list[NDArray[np.int32]] = []
     try:
-        for count, model in zip(counts, models, strict=True):
-            coded = decoder.decode(_coder_model(model, limit), count)
-            tensors.append(np.asarray(coded, dtype=np.int32) - np.int32(limit))
+        for count, model, spread in zip(counts, models, offsets or [None] * len(counts), strict=True):
+            order, sizes = classes(spread, count)
+            coded = [decoder.decode(_coder_model(model_at(model, offset), limit), size) for offset, size in sizes]
+            tensor = np.empty(count, np.int32)
+            tensor[order] = np.concatenate(coded).astype(np.int32) - np.int32(limit)
+            tensors.append(tensor)
     except (AssertionError, ValueError) as error:
         raise ContainerError("damaged payload: the entropy decoder met an impossible code word") from error
-    if encode(tensors, models, limit) != payload:
+    if encode(tensors, models, limit, offsets) != payload:
         raise ContainerError("damaged payload: its end does not match its symbols")
     return tensors

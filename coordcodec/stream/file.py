@@ -15,6 +15,11 @@ from coordcodec.stream import entropy
 from coordcodec.stream.container import BINARY16, MAX_PARAMETERS, PARAMETRIC, Container, TensorCode, pack
 
 Shapes = Mapping[str, tuple[int, ...]]
+Offsets = Mapping[str, entropy.Offsets]
+"""For each tensor by how much the scale of a symbol's model differs, in the tensor's shape without the parts' axis."""
+
+FREE_PARAMETERS, FREE_UPDATES = 1 << 12, 1 << 20
+"""So many numbers may come without a byte of payload, and 256 more with each."""
 
 
 @dataclass(frozen=True)
@@ -28,10 +33,14 @@ class Header:
     network: tuple[int, bytes]
     margin: int = 0
     gains: bytes = b""
+    init: bytes = b""
 
 
-def write(header: Header, symbols: Symbols) -> bytes:
-    """Code a network's symbols, tensors in their order, into the bytes of a file."""
+def write(header: Header, symbols: Symbols, offsets: Offsets | None = None) -> bytes:
+    """Code a network's symbols, tensors in their order, into the bytes of a file.
+
+    offsets: those of the initialisation that the header names, if it names one.
+    """
     tensors = [q.symbols for q in symbols.values()]
     if all(q.step == 0 for q in symbols.values()):
         payload = b"".join(t.astype("<u2").tobytes() for t in tensors)
@@ -40,8 +49,9 @@ def write(header: Header, symbols: Symbols) -> bytes:
     bits = entropy.bits_of(largest)
     if bits > entropy.MAX_BITS:
         raise ValueError(f"a symbol of magnitude {largest} takes {bits} bits, a file holds {entropy.MAX_BITS}")
-    models = [entropy.fit_model(t, entropy.limit_of(bits)) for t in tensors]
-    payload = entropy.encode(tensors, models, entropy.limit_of(bits))
+    limit, spread = entropy.limit_of(bits), [offsets[name] if offsets else None for name in symbols]
+    models = [entropy.fit_model(t, limit, o) for t, o in zip(tensors, spread, strict=True)]
+    payload = entropy.encode(tensors, models, limit, spread)
     table = tuple(TensorCode(q.step, model) for q, model in zip(symbols.values(), models, strict=True))
     return _pack(header, PARAMETRIC, bits, table, payload)
 
@@ -54,16 +64,16 @@ def side_bytes(header: Header, shapes: Shapes, half: bool) -> int:
 
 def _pack(header: Header, coding: int, bits: int, table: tuple[TensorCode, ...], payload: bytes) -> bytes:
     h = header
-    return pack(
-        Container(h.modality, h.dims, h.meta, h.parts, h.margin, h.gains, h.network, coding, bits, table, payload)
-    )
+    facts = (h.modality, h.dims, h.meta, h.parts, h.margin, h.gains, h.network)
+    return pack(Container(*facts, coding, bits, table, payload, h.init))
 
 
 def check(container: Container, shapes: Shapes) -> None:
     """Raise ContainerError unless the payload can hold tensors of these shapes; allocates nothing."""
     parameters, payload = sum(math.prod(s) for s in shapes.values()), len(container.payload)
-    # Even weights that are all zero are never coded into less than this.
-    if parameters > min(MAX_PARAMETERS, 4096 + 256 * payload):
+    # Weights are never coded into less than this; updates of an initialisation may all be zero and take no byte.
+    free = FREE_UPDATES if container.init else FREE_PARAMETERS
+    if parameters > min(MAX_PARAMETERS, free + 256 * payload):
         raise ContainerError(f"damaged file: {parameters} parameters in a payload of {payload} bytes")
     if container.coding == BINARY16 and payload != 2 * parameters:
         raise ContainerError(f"damaged file: {payload} bytes for {parameters} 16-bit parameters")
@@ -71,8 +81,11 @@ def check(container: Container, shapes: Shapes) -> None:
         raise ContainerError(f"damaged file: {len(container.tensors)} tensors, the network has {len(shapes)}")
 
 
-def read(container: Container, shapes: Shapes) -> Symbols:
-    """Decode the symbols of tensors of these shapes. Raises ContainerError."""
+def read(container: Container, shapes: Shapes, offsets: Offsets | None = None) -> Symbols:
+    """Decode the symbols of tensors of these shapes. Raises ContainerError.
+
+    offsets: those of the initialisation that the file names, if it names one.
+    """
     check(container, shapes)
     counts = [math.prod(shape) for shape in shapes.values()]
     if container.coding == BINARY16:
@@ -82,7 +95,8 @@ def read(container: Container, shapes: Shapes) -> Symbols:
         tensors, steps = np.split(flat, np.cumsum(counts)[:-1]), [0.0] * len(counts)
     else:
         models = [t.model for t in container.tensors]
-        tensors = entropy.decode(container.payload, counts, models, entropy.limit_of(container.bits))
+        spread = [np.broadcast_to(offsets[name], shape).ravel() if offsets else None for name, shape in shapes.items()]
+        tensors = entropy.decode(container.payload, counts, models, entropy.limit_of(container.bits), spread)
         steps = [t.step for t in container.tensors]
     named = zip(shapes.items(), tensors, steps, strict=True)
     return {name: Quantized(tensor.reshape(shape), step) for (name, shape), tensor, step in named}

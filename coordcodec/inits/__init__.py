@@ -1,0 +1,15 @@
+"""Learned initialisations: what the file of one holds, and where they are kept.
+
+A network may start from a learned initialisation, which encoder and decoder both have. The compressed file names it by
+the first eight bytes of its SHA-256 and holds updates to its parameters. `docs/format.md` defines the file.
+
+    parse, pack             bytes of a file to an Initialisation and back
+    load, named             one from a path, or by its name
+    available               the cheap facts of all that are at hand: shipped, in COORDCODEC_INITS, in the cache
+    find, keep              the one that a compressed file names; put one into the cache
+"""
+
+from coordcodec.inits.format import SUFFIX, Initialisation, pack, parse
+from coordcodec.inits.library import Entry, available, find, keep, load, named, places
+
+__all__ = ["SUFFIX", "Entry", "Initialisation", "available", "find", "keep", "load", "named", "pack", "parse", "places"]
