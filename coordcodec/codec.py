@@ -19,6 +19,7 @@ from coordcodec.compressed import Compressed, Progress
 from coordcodec.data import Signal, Symbols
 from coordcodec.errors import RecipeError
 from coordcodec.hookspecs import Modality, Source
+from coordcodec.inits import Initialisation
 from coordcodec.inr.spec import SirenSpec
 from coordcodec.partition import Partition, gain_codes, gain_of
 from coordcodec.plugins import installed, modality_for
@@ -66,9 +67,12 @@ def compress(
     return compress_signal(kind.read(source), kind, recipe, progress).data
 
 
-def open(source: opened.Source) -> Compressed:
-    """Open a compressed file, given as bytes, a path or a binary file. Raises ContainerError or FileError."""
-    return opened.open_file(source)
+def open(source: opened.Source, init: Initialisation | str | os.PathLike[str] | None = None) -> Compressed:
+    """Open a compressed file (bytes, a path or a binary file), made with `init` if it names an initialisation.
+
+    Without `init` the one that it names is looked for. Raises ContainerError, FileError or InitialisationError.
+    """
+    return opened.open_file(source, init)
 
 
 def decompress(source: opened.Source, target: str | os.PathLike[str], *, force: bool = False, **options: Any) -> None:

@@ -11,11 +11,12 @@ from math import prod
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from coordcodec import plugins
+from coordcodec import inits, plugins
 from coordcodec.data import Coords, Field, Floats, Signal, Symbols
-from coordcodec.errors import PluginError, SignalError
+from coordcodec.errors import ContainerError, InitialisationError, PluginError, SignalError
 from coordcodec.files import check_writable, read_bytes, write_bytes
 from coordcodec.hookspecs import Modality
+from coordcodec.inits import Initialisation
 from coordcodec.inr.spec import SirenSpec, unpack_spec
 from coordcodec.partition import Partition, gain_of
 from coordcodec.plugins import installed
@@ -26,10 +27,14 @@ Progress = Callable[[str, int, int], None]
 Source = bytes | str | os.PathLike[str] | BinaryIO
 
 
-def open_file(source: Source) -> Compressed:
+def open_file(source: Source, init: Initialisation | str | os.PathLike[str] | None = None) -> Compressed:
     """Read and check a file's header; its payload is decoded when the field is first asked for.
 
-    Raises ContainerError when it is not a valid file, FileError when it cannot be read.
+    init: the learned initialisation that the file was made with, its path or its name. Without it the one that the
+    file names is looked for among those at hand when it is needed.
+
+    Raises ContainerError when it is not a valid file, FileError when it cannot be read, InitialisationError when it was
+    made with another initialisation or with none.
     """
     if isinstance(source, bytes | bytearray | memoryview):
         data = bytes(source)
@@ -40,7 +45,16 @@ def open_file(source: Source) -> Compressed:
     parsed = container.unpack(data)
     opened = Compressed(data, parsed, unpack_spec(*parsed.network, parsed.dims, parsed.meta["channels"]))
     file.check(parsed, opened.shapes)
-    return opened
+    if init is None:
+        return opened
+    given = init if isinstance(init, Initialisation) else inits.named(os.fspath(init))
+    if given.id != parsed.init:
+        named = f"the file names {parsed.init.hex()}" if parsed.init else "the file names none"
+        raise InitialisationError(
+            f"{given.name} is not the initialisation this file was made with (hash {given.id.hex()}, {named})"
+        )
+    opened._check_init(given)
+    return replace(opened, init=given)
 
 
 @dataclass(frozen=True)
@@ -48,7 +62,7 @@ class Compressed:
     """An opened file: a function of coordinates, and what its plugin makes of it.
 
     data: the bytes. container: the same, parsed. spec: the network. device: where the field is evaluated.
-    progress: called with ("decode", points evaluated so far, 0).
+    progress: called with ("decode", points evaluated so far, 0). init: the learned initialisation, if it was given.
     """
 
     data: bytes
@@ -56,6 +70,7 @@ class Compressed:
     spec: SirenSpec
     device: str = "cpu"
     progress: Progress | None = None
+    init: Initialisation | None = None
 
     def to(self, device: str, progress: Progress | None = None) -> Compressed:
         """The same file, decoded on another device ("auto", "cpu", "cuda"), reporting the points it evaluates."""
@@ -69,18 +84,41 @@ class Compressed:
         return {name: (prod(self.container.parts), *shape) for name, shape in self.spec.shapes().items()}
 
     @cached_property
+    def initialisation(self) -> Initialisation | None:
+        """The learned initialisation that the file names, None if it names none.
+
+        Raises MissingInitialisation when it is not at hand, ContainerError when it does not fit the file.
+        """
+        if not self.container.init or self.init:
+            return self.init
+        found = inits.find(self.container.init, self.spec, self.container.modality)
+        self._check_init(found)
+        return found
+
+    def _check_init(self, init: Initialisation) -> None:
+        if (init.spec, init.modality) != (self.spec, self.container.modality):
+            theirs, ours = f"{init.modality}, {init.spec}", f"{self.container.modality}, {self.spec}"
+            raise ContainerError(f"damaged file: it names an initialisation of {theirs}, but it is of {ours}")
+
+    @cached_property
     def symbols(self) -> Symbols:
         """The integers in the file. Raises ContainerError when the payload is damaged."""
-        return file.read(self.container, self.shapes)
+        init = self.initialisation
+        return file.read(self.container, self.shapes, init.offsets() if init else None)
 
     @cached_property
     def field(self) -> Field:
-        """The decoded function: (n, d) coordinates in [-1, 1] -> (n, c) float32 values. Needs no plugin."""
+        """The decoded function: (n, d) coordinates in [-1, 1] -> (n, c) float32 values.
+
+        Needs no plugin, but the initialisation that the file names; raises MissingInitialisation without it.
+        """
         import torch
 
         from coordcodec.inr.siren import as_field
 
         arrays = {name: tensor.dequantize() for name, tensor in self.symbols.items()}
+        if self.initialisation:
+            arrays = {name: self.initialisation.theta[name] + update for name, update in arrays.items()}
         partition = Partition(self.container.parts, self.container.margin)
         gains = [gain_of(code) for code in self.container.gains]
         field = as_field(self.spec, arrays, partition, torch.device(self.device), gains)
@@ -144,10 +182,18 @@ class Compressed:
             "parts": list(parsed.parts),
             "margin": parsed.margin,
             "gains": len(parsed.gains),
+            "init": self._init_info(),
             "network": self.spec.describe(),
             "coding": "binary16" if parsed.coding == container.BINARY16 else "range coder",
             "bits": parsed.bits,
         }
+
+    def _init_info(self) -> dict[str, Any] | None:
+        if not self.container.init:
+            return None
+        digits = self.container.init.hex()
+        names = [self.init.name] if self.init else [e.name for e in inits.available() if e.sha256.startswith(digits)]
+        return {"hash": digits, "name": names[0] if names else None, "available": bool(names)}
 
 
 def _watched(field: Field, progress: Progress) -> Field:

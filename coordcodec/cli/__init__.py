@@ -8,11 +8,14 @@ import warnings
 from collections.abc import Sequence
 
 from coordcodec.cli.arguments import build_parser
-from coordcodec.errors import CoordCodecError
+from coordcodec.errors import CoordCodecError, MissingInitialisation
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run a command; returns the exit code: 0 done, 1 done in part, 2 bad usage or input, 130 interrupted."""
+    """Run a command.
+
+    Returns the exit code: 0 done, 1 done in part, 2 bad usage or input, 4 a missing initialisation, 130 interrupted.
+    """
     warnings.showwarning = lambda message, *rest: print(f"warning: {message}", file=sys.stderr)
     warnings.simplefilter("always", UserWarning)
     try:
@@ -21,7 +24,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
     except CoordCodecError as error:
         print(f"error: {error}", file=sys.stderr)
-        return 2
+        return 4 if isinstance(error, MissingInitialisation) else 2
     except KeyboardInterrupt as interruption:
         print(f"interrupted: {str(interruption) or 'nothing was written'}", file=sys.stderr)
         return 130

@@ -65,12 +65,14 @@ def build_parser() -> argparse.ArgumentParser:
     evaluate.add_argument("original", metavar="ORIGINAL", help="the file that was compressed")
     evaluate.add_argument("input", metavar="IN.ccdc", help="the compressed file; - is standard input")
     _add_options(evaluate, "read_options")
+    _add_init(evaluate)
     _add_preview(evaluate)
     _add_force(evaluate)
     _add_device(evaluate, "where to decode")
     _add_quiet(evaluate)
 
     _add(commands, "modalities", run.modalities, "the kinds of data that can be compressed, and where they come from")
+    _add(commands, "inits", run.initialisations, "the learned initialisations that are here, and where they come from")
     _add_new_modality(commands)
     _add_bench(commands)
     return parser
@@ -121,6 +123,14 @@ def _add_options(parser: argparse.ArgumentParser, member: str) -> None:
             metavar="...",
             help="; ".join(texts).replace("%", "%%"),
         )
+
+
+def _add_init(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--init",
+        metavar="INIT",
+        help="the learned initialisation that IN.ccdc was made with, its file or its name; default: it is looked for",
+    )
 
 
 def _add_preview(parser: argparse.ArgumentParser) -> None:
@@ -192,6 +202,7 @@ def _add_decompress(commands: Any) -> None:
         "- is standard output",
     )
     _add_options(parser, "write_options")
+    _add_init(parser)
     _add_device(parser, "where to decode")
     _add_force(parser)
     _add_quiet(parser)

@@ -7,8 +7,9 @@ import shlex
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
-from coordcodec import codec, kit, plugins
+from coordcodec import codec, inits, kit, plugins
 from coordcodec.cli.output import (
     STDIO,
     check_output,
@@ -19,6 +20,7 @@ from coordcodec.cli.output import (
     open_input,
     options_of,
     print_json,
+    print_table,
     progress_bar,
     report,
     shown_name,
@@ -78,7 +80,7 @@ def compress(a: argparse.Namespace) -> None:
 def decompress(a: argparse.Namespace) -> None:
     """Decode a file, whole or in part, at any size."""
     start = time.monotonic()
-    opened = open_input(a.input)
+    opened = open_input(a.input, a.init)
     suffix = opened.modality.suffixes[0]
     output = a.output or (STDIO if a.input == STDIO else str(Path(a.input).with_suffix(suffix)))
     check_output(output, a)
@@ -113,17 +115,22 @@ def info(a: argparse.Namespace) -> None:
         "network": ", ".join(f"{k} {v:,}" if k == "parameters" else f"{k} {v}" for k, v in network.items()),
         "parts": joined(info["parts"]),
         "coding": f"{info['coding']}, {info['bits']} bits",
+        **({"init": _init_in_words(info["init"])} if info["init"] else {}),
         "format": info["format"],
     }
     for key, value in lines.items():
         print(f"{key:9} {value}")
 
 
+def _init_in_words(init: dict[str, Any]) -> str:
+    return f"{init['name']}, {init['hash']}" if init["available"] else f"{init['hash']}, which is not here"
+
+
 def evaluate(a: argparse.Namespace) -> None:
     """Compare a file with its original."""
     if a.original == STDIO and a.input == STDIO:
         raise RecipeError("only one of ORIGINAL and IN.ccdc can be standard input")
-    opened = open_input(a.input)
+    opened = open_input(a.input, a.init)
     modality = opened.modality
     options = options_of(a, modality.read_options, modality.name)
     check_preview(a, modality)
@@ -154,6 +161,33 @@ def modalities(a: argparse.Namespace) -> None:
         print(f"{row['name']:12} {row['package']} {row['version']:10} {' '.join(row['suffixes'])}")
     for problem in problems:
         print(f"warning: {problem}", file=sys.stderr)
+
+
+def initialisations(a: argparse.Namespace) -> None:
+    """List the learned initialisations that are at hand."""
+    rows = [
+        {
+            "name": entry.name,
+            "modality": entry.modality,
+            "width": entry.spec.width,
+            "hash": entry.sha256[:16],
+            **{fact: entry.facts.get(fact) for fact in ("gain", "trained_on", "licence")},
+            "shipped": entry.shipped,
+            "path": str(entry.path),
+        }
+        for entry in inits.available()
+    ]
+    searched = [str(folder) for folder in inits.places()]
+    if a.json:
+        print_json({"initialisations": rows, "searched": searched})
+        return
+    if not rows:
+        print(f"no initialisation is here; searched {', '.join(searched)}")
+    else:
+        keys = ("name", "modality", "width", "hash", "gain", "trained_on", "licence")
+        titles = (*keys[:5], "learned from", "licence", "where")
+        where = ("shipped" if row["shipped"] else row["path"] for row in rows)
+        print_table(titles, [(*(row[key] for key in keys), place) for row, place in zip(rows, where, strict=True)])
 
 
 def new_modality(a: argparse.Namespace) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
@@ -62,9 +62,9 @@ def source(path: str) -> Any:
     return BytesIO(sys.stdin.buffer.read()) if path == STDIO else path
 
 
-def open_input(path: str) -> Compressed:
-    """Open a compressed file, or standard input."""
-    return codec.open(sys.stdin.buffer.read() if path == STDIO else read_bytes(path))
+def open_input(path: str, init: str | None = None) -> Compressed:
+    """Open a compressed file, or standard input; init: the name or path of the initialisation that it was made with."""
+    return codec.open(sys.stdin.buffer.read() if path == STDIO else read_bytes(path), init)
 
 
 def check_output(output: str, a: argparse.Namespace) -> None:
@@ -97,6 +97,18 @@ def report(a: argparse.Namespace, facts: dict[str, Any], line: str) -> None:
 def print_json(facts: dict[str, Any]) -> None:
     """Print one JSON object on standard output."""
     print(json.dumps(facts, allow_nan=False))
+
+
+def print_table(titles: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    """Print rows of cells in columns under their titles; None as a dash, and nothing that a terminal would obey."""
+    table = [titles, *([_plain("-" if cell is None else str(cell)) for cell in row] for row in rows)]
+    widths = [max(len(row[k]) for row in table) for k in range(len(titles))]
+    for row in table:
+        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+def _plain(text: str) -> str:
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
 
 
 def shown_name(path: str) -> str:
