@@ -74,6 +74,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add(commands, "modalities", run.modalities, "the kinds of data that can be compressed, and where they come from")
     _add(commands, "inits", run.initialisations, "the learned initialisations that are here, and where they come from")
     _add_new_modality(commands)
+    _add_learn_init(commands)
     _add_bench(commands)
     return parser
 
@@ -212,6 +213,38 @@ def _add_new_modality(commands: Any) -> None:
     parser = _add(commands, "new-modality", run.new_modality, "write a plugin package for a new kind of data")
     parser.add_argument("name", metavar="NAME", help="of the modality: 1 to 32 of a-z, 0-9, _ and -")
     parser.add_argument("-o", "--output", metavar="FOLDER", help="default: coordcodec-NAME")
+    _add_force(parser)
+    _add_quiet(parser)
+
+
+def _add_learn_init(commands: Any) -> None:
+    summary = "learn an initialisation from folders of signals, for compress --init"
+    parser = _add(commands, "learn-init", run.learn_init, summary)
+    parser.add_argument("folders", nargs="+", metavar="FOLDER", help="what to learn from, with all folders below")
+    parser.add_argument("--modality", required=True, help="the kind of data (see `coordcodec modalities`)")
+    parser.add_argument("--width", type=int, required=True, metavar="M", help="neurons per hidden layer, 1 to 1024")
+    parser.add_argument("-o", "--output", metavar="OUT.safetensors", help="default: MODALITY-wM.safetensors")
+    target = parser.add_mutually_exclusive_group()
+    target.add_argument("--rate", type=float, help="the rate that decides how signals are cut, as in compress")
+    target.add_argument("--bytes", dest="num_bytes", type=int, metavar="N", help="the same as a size in bytes")
+    for name, kind, letter, text in (
+        ("limit", int, "N", "take so many files, evenly spread, from 2; default: all"),
+        ("outer-steps", int, "N", "steps of learning, from 1; default: 2000"),
+        ("inner-steps", int, "N", "steps of each task's fit, 0 to 16; default: 3"),
+        ("inner-lr", float, "R", "inner rates at the beginning, 1e-06 to 1000; default: 1"),
+        ("outer-lr", float, "R", "peak learning rate of the initialisation, 1e-06 to 1; default: 0.02"),
+        ("tasks-per-step", int, "B", "tasks of an outer step, 1 to 4096; default: 8"),
+        ("points", int, "P", "points of each of their minibatches, 64 to 1048576; default: 1024"),
+        ("fits", int, "F", "tasks fitted to learn how large updates are, 1 to 4096; default: 48"),
+        ("fit-steps", int, "N", "steps of each of these fits, 1 to 1000000; default: 1000"),
+        ("seed", int, "N", "of all random choices, 0 to 4294967295; default: 0"),
+    ):
+        parser.add_argument(f"--{name}", type=kind, metavar=letter, help=text)
+    parser.add_argument("--first-order", action="store_true", help="take inner gradients as constants: faster, worse")
+    parser.add_argument("--licence", metavar="TEXT", help="of the signals; kept in the file")
+    parser.add_argument("--resume", action="store_true", help="go on from the checkpoint beside the output")
+    _add_options(parser, "read_options")
+    _add_device(parser, "where to learn")
     _add_force(parser)
     _add_quiet(parser)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import shlex
 import sys
 import time
@@ -198,6 +199,25 @@ def new_modality(a: argparse.Namespace) -> None:
     files = kit.create(a.name, folder, force=a.force)
     facts = {"output": folder, "modality": a.name, "module": kit.module_of(a.name), "files": files}
     report(a, facts, f"{folder}  {', '.join(files)}\nnext: pip install -e {shlex.quote(folder)}")
+
+
+def learn_init(a: argparse.Namespace) -> None:
+    """Learn an initialisation from folders of signals."""
+    from coordcodec.learning.plan import Plan
+    from coordcodec.learning.run import learn
+
+    modality = plugins.modality(a.modality, installed())
+    options = options_of(a, modality.read_options, modality.name)
+    given = {name: value for name, value in vars(a).items() if name in Plan.__dataclass_fields__ and value is not None}
+    plan = Plan(**{**given, "folders": tuple(a.folders), "options": options})
+    with progress_bar(a.quiet or os.environ.get("RANK", "0") != "0") as watch:
+        told = (lambda line: None) if a.quiet or a.json else lambda line: print(line, flush=True)
+        facts = learn(plan, told, watch)
+    if not facts:  # another process leads
+        return
+    head = f"{shown_name(plan.output)}  {facts['hash']}  {facts['tasks']} tasks  {facts['outer_steps']} steps"
+    gain = f"held back {facts['before_db']:.2f} -> {facts['psnr_db']:.2f} dB  {facts['seconds']:.0f} s"
+    report(a, facts, f"{head}  {gain}\nkept for decoding in {facts['kept']}")
 
 
 def bench(a: argparse.Namespace) -> int:

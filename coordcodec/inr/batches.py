@@ -8,6 +8,7 @@ but the encoding is evaluated for 32 axis samples instead of 256 points.
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -92,12 +93,21 @@ class GridBatches:
         side = max(2, round(BLOCK ** (1 / len(axes))))
         self.sides = [min(side, n) for n in self.counts]
         self.groups = [math.ceil(n / b) for n, b in zip(self.counts, self.sides, strict=True)]
+        self.device = lattice.device
+        self._begin(size, seed)
+
+    def _begin(self, size: int, seed: int) -> None:
         self.blocks = min(math.prod(self.groups), max(1, size // math.prod(self.sides)))
         self.shape = (self.blocks, *self.sides)
         self.generator = torch.Generator().manual_seed(seed)
-        self.device = lattice.device
         self.queue = torch.empty(0, dtype=torch.int64, device=self.device)
         self.members: list[Tensor] = []
+
+    def resized(self, size: int, seed: int) -> GridBatches:
+        """Other minibatches of the same part, which share its samples."""
+        other = copy.copy(self)
+        other._begin(size, seed)
+        return other
 
     def _shuffle(self) -> None:
         """A new epoch: split every axis into random groups; the queue holds all their products in random order."""
@@ -141,6 +151,10 @@ class PointBatches:
         self.shape = (1, self.size)
         self.generator = torch.Generator().manual_seed(seed)
         self.queue = torch.empty(0, dtype=torch.int64)
+
+    def resized(self, size: int, seed: int) -> PointBatches:
+        """Other minibatches of the same part, which share its samples."""
+        return PointBatches(self.coords, self.values, self.spec, size, seed)
 
     def next(self) -> Batch:
         """The next minibatch."""

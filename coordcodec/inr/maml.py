@@ -1,0 +1,252 @@
+"""Learn where fits begin, from many signals: MAML (Finn et al. 2017) with a learned rate per parameter and inner step.
+
+A task is one part of one signal. From the initialisation theta a few inner steps, each on a minibatch of its own,
+
+    params <- params - rates[s] * gradient of the task's loss at params
+
+should bring the loss on further samples of that task as low as possible. Theta and the rates (as their logarithms, so
+that they stay positive) follow the gradient of that outer loss. Rates per parameter are Meta-SGD's (Li et al. 2017),
+rates per step MAML++'s (Antoniou et al. 2019). By default the gradient is of second order, through the inner steps;
+that of first order takes the inner gradients as constants.
+
+omega_0 is folded into the weights here, hence inner rates near 1 where the papers have 1e-2.
+
+As a program it is `coordcodec learn-init`, so that several processes can share the work:
+torchrun --nproc_per_node=2 -m coordcodec.inr.maml FOLDER ...
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from coordcodec.inr.batches import Batch, Batches, groups, join
+from coordcodec.inr.fit import FIRST_LAYER_RATE
+from coordcodec.inr.objective import GPU_POINTS, Objective
+from coordcodec.inr.optim import Adam, Soap, copy_state
+from coordcodec.inr.ranks import ALONE, Ranks
+from coordcodec.inr.siren import Params
+from coordcodec.inr.spec import SirenSpec
+from coordcodec.inr.waves import sine
+from coordcodec.inr.workers import Workers
+
+TOGETHER = 8192
+"""Points of several tasks that a CPU differentiates together."""
+RATES_LR = 0.02
+"""Adam's learning rate for the logarithms of the inner rates."""
+LAST_LAYER, FIRST_LAYER = 0.02, 0.3
+"""Inner rates of the last and the first layer at the beginning, as shares of the others'."""
+WARM_UP = 100
+"""Outer steps until the outer rates are full, at most a tenth of all."""
+LOWEST = 0.02
+"""The share of the outer rates that is left at the end of their cosine."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to learn.
+
+    outer_steps: >= 1. inner_steps: 0 to 16. inner_lr: the inner rates at the beginning, > 0. outer_lr: SOAP's peak
+    learning rate for theta, > 0. first_order: whether inner gradients are taken as constants.
+    """
+
+    outer_steps: int = 2000
+    inner_steps: int = 3
+    inner_lr: float = 1.0
+    outer_lr: float = 0.02
+    first_order: bool = False
+
+    def share(self, step: int) -> float:
+        """The outer rates at a step, as a share of their peak."""
+        warm = min(1.0, (step + 1) / max(1, min(WARM_UP, self.outer_steps // 10)))
+        return warm * (LOWEST + (1 - LOWEST) * 0.5 * (1 + math.cos(math.pi * step / self.outer_steps)))
+
+
+def evaluate(spec: SirenSpec, params: Mapping[str, Tensor], features: Sequence[Tensor]) -> Tensor:
+    """The networks on a minibatch's points: (tasks, n, c), differentiable twice.
+
+    params: each (tasks, ...). features: as in `Batch`.
+    """
+    tasks, blocks = features[0].shape[:2]
+    shares = params["weight0"].split([f.shape[-1] for f in features], dim=2)
+    phase = params["bias0"].view(tasks, *[1] * (len(features) + 1), -1)
+    for k, (feature, weight) in enumerate(zip(features, shares, strict=True)):
+        shape = [tasks, blocks] + [1] * len(features) + [spec.width]
+        shape[2 + k] = feature.shape[2]
+        phase = phase + torch.bmm(feature.flatten(1, 2), weight.mT).view(shape)
+    hidden = sine(phase.flatten(1, -2))
+    for layer in range(1, spec.depth + 2):
+        hidden = torch.baddbmm(params[f"bias{layer}"][:, None], hidden, params[f"weight{layer}"].mT)
+        if layer <= spec.depth:
+            hidden = sine(hidden)
+    return hidden
+
+
+def errors(spec: SirenSpec, params: Mapping[str, Tensor], batch: Batch) -> Tensor:
+    """Each task's mean squared error on its minibatch, (tasks,)."""
+    return (evaluate(spec, params, batch.features) - batch.targets).square().mean((1, 2))
+
+
+def stepped(params: Mapping[str, Tensor], rates: Mapping[str, Tensor], gradients: Mapping[str, Tensor]) -> Params:
+    """One inner step. params, gradients: each (tasks, ...); rates: each (1, ...) or (...)."""
+    return {name: tensor - rates[name] * gradients[name] for name, tensor in params.items()}
+
+
+def adapt(
+    spec: SirenSpec,
+    theta: Mapping[str, Tensor],
+    rates: Sequence[Mapping[str, Tensor]],
+    source: Objective | Sequence[Batches],
+) -> Params:
+    """The parameters after the inner steps, without a graph: (parts, ...) from theta, each (parts, ...) or (1, ...).
+
+    source: what gives the gradient of the summed losses of all parts on their next minibatches, or minibatches.
+    """
+    if not isinstance(source, Objective):
+        with Objective(spec, list(source), 0.0, torch.float32, theta["weight0"].device) as objective:
+            return adapt(spec, theta, rates, objective)
+    params = {name: tensor.detach().expand(len(source.batches), *tensor.shape[1:]) for name, tensor in theta.items()}
+    for rate in rates:
+        params = stepped(params, rate, source.gradient(params)[1])
+    return params
+
+
+def unrolled(
+    spec: SirenSpec,
+    theta: Mapping[str, Tensor],
+    rates: Sequence[Mapping[str, Tensor]],
+    sources: Sequence[Batches],
+    first_order: bool = False,
+) -> Params:
+    """The parameters after the inner steps, differentiable with respect to theta and rates, each (1, ...).
+
+    sources: of tasks whose minibatches can be joined.
+    """
+    params = {name: tensor.expand(len(sources), *tensor.shape[1:]) for name, tensor in theta.items()}
+    for rate in rates:
+        loss = errors(spec, params, join([source.next() for source in sources])).sum()
+        gradients = torch.autograd.grad(loss, list(params.values()), create_graph=not first_order)
+        params = stepped(params, rate, dict(zip(params, gradients, strict=True)))
+    return params
+
+
+class Learner:
+    """Theta, the inner rates and their optimisers.
+
+    skipped: outer steps whose loss or gradient was not finite; they change nothing.
+    factor: what the outer rates are multiplied by, halved when a run that diverged goes on.
+
+    As a context manager it takes a CPU's cores for itself, as `Objective` does.
+    """
+
+    def __init__(self, spec: SirenSpec, settings: Settings, theta: Params, ranks: Ranks = ALONE) -> None:
+        """theta: where to begin, each (1, ...) on the device where to learn."""
+        self.spec, self.settings, self.ranks = spec, settings, ranks
+        self.theta = {name: tensor.clone().requires_grad_() for name, tensor in theta.items()}
+        self.logs = [self._first_rates() for _ in range(settings.inner_steps)]
+        self.soap = Soap(list(self.theta.values()))
+        self.adam = Adam([tensor for logs in self.logs for tensor in logs.values()])
+        self.workers = Workers(theta["weight0"].device)
+        self.step = self.skipped = 0
+        self.factor = 1.0
+
+    def _first_rates(self) -> Params:
+        last = f"{self.spec.depth + 1}"
+        shares = {last: LAST_LAYER, "0": FIRST_LAYER}
+        logs = {}
+        for name, tensor in self.theta.items():
+            share = shares.get(name.removeprefix("weight").removeprefix("bias"), 1.0)
+            logs[name] = torch.full_like(tensor, math.log(self.settings.inner_lr * share)).requires_grad_()
+        return logs
+
+    def rates(self) -> list[Params]:
+        """The inner rates by step, each (1, ...), without a graph."""
+        return [{name: tensor.detach().exp() for name, tensor in logs.items()} for logs in self.logs]
+
+    def __enter__(self) -> Learner:
+        self.workers.__enter__()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.workers.__exit__()
+
+    def gradient(self, sources: Sequence[Batches]) -> tuple[Tensor, list[Tensor]]:
+        """The outer loss summed over tasks, and its gradient with respect to theta and the logarithms of the rates."""
+        free = [*self.theta.values(), *self.adam.params]
+        total, gradients = torch.zeros_like(free[0].sum()), [torch.zeros_like(tensor) for tensor in free]
+        most = TOGETHER if free[0].device.type == "cpu" else GPU_POINTS
+        shares = [[sources[i] for i in group] for group in groups(sources, most, self.workers.count)]
+        for loss, own in self.workers.start(self._share, shares)():
+            total += loss
+            torch._foreach_add_(gradients, own)
+        return total, gradients
+
+    def _share(self, sources: Sequence[Batches]) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """The same of tasks whose minibatches can be joined."""
+        rates = [{name: tensor.exp() for name, tensor in logs.items()} for logs in self.logs]
+        params = unrolled(self.spec, self.theta, rates, sources, self.settings.first_order)
+        loss = errors(self.spec, params, join([source.next() for source in sources])).sum()
+        return loss.detach(), torch.autograd.grad(loss, [*self.theta.values(), *self.adam.params])
+
+    def learn(self, sources: Sequence[Batches], tasks: int) -> float:
+        """One outer step; returns the mean outer loss of its tasks over all ranks, which need not be finite.
+
+        sources: this rank's. tasks: of all ranks.
+        """
+        total, gradients = self.gradient(sources)
+        loss = self.ranks.sum([total, *gradients]) / tasks
+        share = self.factor * self.settings.share(self.step)
+        self.step += 1
+        if not all(bool(torch.isfinite(tensor).all()) for tensor in (total, *gradients)):
+            self.skipped += 1
+            return math.nan
+        torch._foreach_div_(gradients, tasks)
+        slow = {"weight0"} if self.spec.num_frequencies else set()
+        lrs = [self.settings.outer_lr * share * (FIRST_LAYER_RATE if name in slow else 1.0) for name in self.theta]
+        self.soap.step(gradients[: len(lrs)], lrs)
+        self.adam.step(gradients[len(lrs) :], [RATES_LR * share] * len(self.adam.params))
+        return loss
+
+    def state(self) -> dict[str, Tensor]:
+        """All that the next step depends on besides the tasks, by name."""
+        found = {f"theta.{name}": tensor.detach() for name, tensor in self.theta.items()}
+        for s, logs in enumerate(self.logs):
+            found |= {f"log_rate{s}.{name}": tensor.detach() for name, tensor in logs.items()}
+        found |= {f"soap.{name}": tensor for name, tensor in self.soap.state().items()}
+        found |= {f"adam.{name}": tensor for name, tensor in self.adam.state().items()}
+        numbers = torch.tensor([self.step, self.skipped, self.factor], dtype=torch.float64)
+        return found | {"numbers": numbers}
+
+    @torch.no_grad()
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        """Go on from what `state` returned. Raises KeyError or ValueError for another network's state."""
+        copy_state({f"theta.{name}": tensor for name, tensor in self.theta.items()}, state)
+        for s, logs in enumerate(self.logs):
+            copy_state({f"log_rate{s}.{name}": tensor for name, tensor in logs.items()}, state)
+        self.soap.restore({name[5:]: tensor for name, tensor in state.items() if name.startswith("soap.")})
+        self.adam.restore({name[5:]: tensor for name, tensor in state.items() if name.startswith("adam.")})
+        step, skipped, self.factor = state["numbers"].tolist()
+        self.step, self.skipped = int(step), int(skipped)
+
+
+def slowed(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """A learner's state, which will go on at half the outer rates."""
+    step, skipped, factor = state["numbers"].tolist()
+    return {**state, "numbers": torch.tensor([step, skipped, factor / 2], dtype=torch.float64)}
+
+
+def main(arguments: Sequence[str]) -> Any:
+    """`coordcodec learn-init` with these arguments; returns the exit code."""
+    import importlib
+
+    return importlib.import_module("coordcodec.cli").main(["learn-init", *arguments])
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,85 @@
+"""How large a weight's updates usually are: learned from fits that ran long, so that no file need say it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from coordcodec.data import Floats
+from coordcodec.inr import fit, maml
+from coordcodec.inr.batches import Batches
+from coordcodec.inr.device import choose_precision
+from coordcodec.inr.objective import Objective
+from coordcodec.inr.siren import Params
+from coordcodec.inr.spec import SirenSpec
+from coordcodec.recipe import Recipe
+
+LOWEST, HIGHEST = -64, 63
+"""Codes that a file can hold."""
+SMALLEST = 2.0**-32
+"""Updates are taken to be at least this large: the lowest code."""
+TOGETHER = 16
+"""Tasks that are fitted at a time: between them a run can be interrupted, and their optimisers fit into memory."""
+
+
+def fitted(
+    spec: SirenSpec,
+    theta: Mapping[str, Tensor],
+    rates: Sequence[Mapping[str, Tensor]],
+    tasks: Sequence[Batches],
+    recipe: Recipe,
+    steps: int,
+    progress: fit.Progress | None = None,
+) -> Params:
+    """The parameters of tasks after the inner steps and `steps` steps of a fit: each (tasks, ...).
+
+    theta, rates: the initialisation, each (1, ...).
+    """
+    device = theta["weight0"].device
+    precision = choose_precision(recipe.precision, device, spec.width)
+    with Objective(spec, list(tasks), recipe.l1, precision, device) as objective:
+        params = maml.adapt(spec, theta, rates, objective)
+        return fit.fit(objective, params, steps=steps, lr=recipe.lr, optimizer=recipe.optimizer, progress=progress)[0]
+
+
+def codes_for(sums: Mapping[str, NDArray[np.float64]], tasks: int) -> dict[str, NDArray[np.int8]]:
+    """The codes of sigma, the mean magnitude of each weight's updates: c = 2 log2 sigma, rounded.
+
+    sums: over `tasks` tasks of the magnitudes of the updates, each of its tensor's shape.
+    """
+    found = {}
+    for name, total in sums.items():
+        sizes = shrunk(np.log(np.maximum(total / tasks, SMALLEST)), tasks)
+        found[name] = np.clip(np.rint(2 * sizes / math.log(2)), LOWEST, HIGHEST).astype(np.int8)
+    return found
+
+
+def shrunk(logs: NDArray[np.float64], tasks: int) -> NDArray[np.float64]:
+    """Logarithms of magnitudes, drawn towards a row's plus a column's mean as far as few tasks leave them in doubt.
+
+    The mean magnitude of n updates, Laplace distributed as the coder takes them to be, has a relative error of
+    1 / sqrt(n), its logarithm a variance of about 1 / n. What the weights of a tensor scatter beyond that about the
+    model is their own; each keeps its own share of its distance from the model (James and Stein 1961).
+    """
+    model = np.full_like(logs, logs.mean())
+    for axis in range(logs.ndim if logs.ndim > 1 else 0):
+        others = tuple(k for k in range(logs.ndim) if k != axis)
+        model = model + logs.mean(axis=others, keepdims=True) - logs.mean()
+    doubt = 1 / tasks
+    own = max(0.0, float(((logs - model) ** 2).mean()) - doubt)
+    return model + own / (own + doubt) * (logs - model)
+
+
+def update_sums(theta: Mapping[str, Tensor], params: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The summed magnitudes of the updates of tasks, each (tasks, ...), from theta, each (1, ...): float64 (...)."""
+    return {name: (params[name] - theta[name]).abs().sum(0, dtype=torch.float64) for name in theta}
+
+
+def as_arrays(tensors: Mapping[str, Tensor]) -> dict[str, Floats]:
+    """One network's tensors, each (1, ...), as arrays without that axis."""
+    return {name: tensor.detach()[0].cpu().numpy() for name, tensor in tensors.items()}

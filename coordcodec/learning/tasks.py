@@ -1,0 +1,142 @@
+"""Files become tasks: the parts of their signals, cut as they are when they are compressed."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+
+import torch
+
+from coordcodec import sizing
+from coordcodec.data import Signal
+from coordcodec.errors import FileError, SignalError
+from coordcodec.hookspecs import Modality
+from coordcodec.inr.batches import Batches, PointBatches, batches_of
+from coordcodec.inr.spec import SirenSpec
+from coordcodec.learning.plan import Plan
+from coordcodec.partition import gain_codes, gain_of
+from coordcodec.recipe import Recipe
+
+T = TypeVar("T")
+
+LEAST_SAMPLES = 64
+"""Parts with fewer samples are no tasks."""
+MOST_UNREADABLE = 0.05
+"""A folder with a larger share of files that cannot be read is probably not the folder that was meant."""
+
+
+def find_files(folders: Iterable[str], suffixes: Sequence[str], limit: int | None = None) -> list[Path]:
+    """The files with these suffixes in folders and all folders below, sorted; with a limit so many, evenly spread.
+
+    Raises FileError for what is no folder, SignalError when there is no such file.
+    """
+    found: dict[Path, None] = {}
+    for folder in folders:
+        if not Path(folder).is_dir():
+            raise FileError(f"cannot read {folder}: there is no such folder")
+        inside = (p for p in Path(folder).rglob("*") if not any(n.startswith(".") for n in p.relative_to(folder).parts))
+        found |= dict.fromkeys(sorted(p for p in inside if p.suffix.lower() in suffixes and p.is_file()))
+    if not found:
+        raise SignalError(f"nothing to learn from in {', '.join(folders)}: no file ends in {', '.join(suffixes)}")
+    return spread(list(found), limit or len(found))
+
+
+def spread(things: Sequence[T], most: int) -> list[T]:
+    """At most so many of them, evenly spread."""
+    count = min(most, len(things))
+    return [things[i * len(things) // count] for i in range(count)]
+
+
+class Reader:
+    """Files become tasks of one network.
+
+    spec: the network; its dims and channels are those of the first signal that was read.
+    """
+
+    def __init__(self, plan: Plan, modality: Modality, recipe: Recipe, device: torch.device) -> None:
+        self.plan, self.modality, self.recipe, self.device = plan, modality, recipe, device
+        self.first: tuple[Path, SirenSpec] | None = None
+
+    @property
+    def spec(self) -> SirenSpec:
+        """The network."""
+        assert self.first is not None, "known from the first signal on"
+        return self.first[1]
+
+    def read(self, path: Path) -> Signal | None:
+        """A file's signal, None if it has other channels than the first one's.
+
+        Raises SignalError or FileError when it cannot be read, Mixed when it has other axes than the first.
+        """
+        signal = self.modality.read(path, **self.plan.options)
+        if self.first is None:
+            self.first = path, self._spec_for(signal)
+        first, spec = self.first
+        if signal.dims != spec.dims:
+            raise Mixed(f"{first} has {spec.dims} axes and {path} has {signal.dims}: they cannot share one network")
+        return signal if signal.channels == spec.channels else None
+
+    def _spec_for(self, signal: Signal) -> SirenSpec:
+        recipe = self.recipe
+        sigma = round(recipe.sigma * 1000)
+        return SirenSpec(signal.dims, signal.channels, self.plan.width, recipe.depth, recipe.num_frequencies, sigma)
+
+    def cut(self, signal: Signal, seed: int) -> list[Batches]:
+        """The signal's parts of at least LEAST_SAMPLES samples, each scaled by its gain where the recipe says so."""
+        recipe = self.recipe
+        target = sizing.target_bytes(recipe, self.modality, signal)
+        partition = sizing.choose_partition(signal, recipe, target)
+        gains = [gain_of(code) for code in gain_codes(signal, partition)] if recipe.gains else ()
+        parts = batches_of(signal, partition, self.spec, self.plan.points, seed, self.device, gains)
+        return [part for part in parts if len(part.values) >= LEAST_SAMPLES]
+
+
+class Mixed(SignalError):
+    """Signals that no one network can hold."""
+
+
+def held_bytes(tasks: Iterable[Batches]) -> int:
+    """The bytes of the samples of tasks."""
+    found = 0
+    for task in tasks:
+        found += task.values.nbytes + (task.coords.nbytes if isinstance(task, PointBatches) else 0)
+    return found
+
+
+@dataclass
+class Left:
+    """The files that were left out: those that cannot be read, those with other channels than the first, those too
+    small. Each with the reason.
+    """
+
+    unreadable: list[str] = field(default_factory=list)
+    other_channels: list[str] = field(default_factory=list)
+    small: list[str] = field(default_factory=list)
+
+    @property
+    def count(self) -> int:
+        """How many."""
+        return len(self.unreadable) + len(self.other_channels) + len(self.small)
+
+    def check(self, files: int) -> None:
+        """Warn of each kind in one line. Raises SignalError when there are too many of `files`."""
+        if len(self.unreadable) > MOST_UNREADABLE * files:
+            raise SignalError(
+                f"{len(self.unreadable)} of {files} files cannot be read, more than {MOST_UNREADABLE:.0%}: "
+                f"{self.unreadable[0]}"
+            )
+        if len(self.other_channels) > files / 2:
+            raise SignalError(
+                f"{len(self.other_channels)} of {files} files have other channels than the first: "
+                f"{self.other_channels[0]}; learn from folders of one kind"
+            )
+        for names, why in (
+            (self.unreadable, "cannot be read"),
+            (self.other_channels, "have other channels than the first"),
+            (self.small, f"have no part of {LEAST_SAMPLES} samples"),
+        ):
+            if names:
+                warnings.warn(f"left out: {len(names)} of {files} files {why}, such as {names[0]}", stacklevel=2)
