@@ -1,6 +1,8 @@
 """A decoder written from docs/format.md alone: no module of ours, no coder library, plain integers and floats."""
 
+import hashlib
 import itertools
+import json
 import math
 import struct
 import zlib
@@ -95,10 +97,35 @@ def read_value(r):
     return {0: False, 1: True}[kind]
 
 
-def parse(data):
-    """A file as a dict of its fields, with the tensors' weights per part as lists of floats."""
+def parse_init(data):
+    """An initialisation as lists of numbers by tensor name, its network and its modality."""
+    length = int.from_bytes(data[:8], "little")
+    header = json.loads(data[8 : 8 + length])
+    metadata = header.pop("__metadata__")
+    assert metadata["format"] == "coordcodec-init-1"
+    found = {"network": json.loads(metadata["network"]), "modality": metadata["modality"]}
+    for name, tensor in header.items():
+        start, stop = (8 + length + at for at in tensor["data_offsets"])
+        count = math.prod(tensor["shape"])
+        letter, size = {"F16": ("e", 2), "I8": ("b", 1)}[tensor["dtype"]]
+        assert stop - start == size * count
+        found[name] = list(struct.unpack(f"<{count}{letter}", data[start:stop]))
+    return found
+
+
+def class_places(codes, boxes):
+    """Where the numbers of each class stand in their tensor, and the class's offset, in the order of coding."""
+    offsets = [4 * (c - max(codes)) for c in codes] * boxes
+    return [(o, [i for i, p in enumerate(offsets) if p == o]) for o in sorted(set(offsets), reverse=True)]
+
+
+def parse(data, init=None):
+    """A file as a dict of its fields, with the tensors' weights per part as lists of floats.
+
+    init: the bytes of the initialisation that it names, if it names one.
+    """
     assert data[:4] == b"CCDC"
-    assert data[4] in (1, 2)
+    assert data[4] in (1, 2, 3)
     assert zlib.crc32(data[:-4]) == int.from_bytes(data[-4:], "little")
     r = Reader(data[:-4])
     r.take(5)
@@ -109,6 +136,12 @@ def parse(data):
     f["parts"] = [r.varint() for _ in range(f["dims"])] if flags & 2 else [1] * f["dims"]
     f["margin"] = r.byte() if flags & 8 else 0
     f["gains"] = list(r.take(math.prod(f["parts"]))) if flags & 16 else [0] * math.prod(f["parts"])
+    base = None
+    if flags & 32:
+        assert data[4] == 3
+        assert r.take(8) == hashlib.sha256(init).digest()[:8]
+        base = parse_init(init)
+        assert base["modality"] == f["modality"]
     f["meta"] = {}
     if flags & 4:
         inner = Reader(r.take(r.varint()))
@@ -122,22 +155,41 @@ def parse(data):
     boxes = math.prod(f["parts"])
     f["shapes"] = [s for a, b in itertools.pairwise(sizes) for s in ((boxes, b, a), (boxes, b))]
     counts = [math.prod(s) for s in f["shapes"]]
+    names = [f"{kind}{layer}" for layer in range(f["depth"] + 2) for kind in ("weight", "bias")]
+    if base:
+        says = [base["network"][key] for key in ("dims", "channels", "width", "depth", "num_frequencies", "sigma")]
+        assert says == [f[key] for key in ("dims", "channels", "width", "depth", "frequencies", "sigma")]
     f["coding"] = r.byte()
     if f["coding"] == 0:
         payload = r.take(len(r.data) - r.at)
         flat = struct.unpack(f"<{sum(counts)}e", payload)
         starts = [sum(counts[:i]) for i in range(len(counts))]
-        f["weights"] = [list(flat[a : a + n]) for a, n in zip(starts, counts, strict=True)]
-        return f
+        numbers = [list(flat[a : a + n]) for a, n in zip(starts, counts, strict=True)]
+        return weighed(f, numbers, names, base, boxes)
     m = 2 ** (r.byte() - 1) - 1
     table = []
     for _ in range(r.byte()):
         step = struct.unpack(">f", r.take(2) + bytes(2))[0]
         table.append((step, r.byte(), r.byte()))
     payload = r.take(len(r.data) - r.at)
-    tables = [model_frequencies(s, t, m) for _, s, t in table]
-    symbols = decode_payload(payload, counts, tables, m)
-    f["weights"] = [[q * step for q in qs] for qs, (step, _, _) in zip(symbols, table, strict=True)]
+    classes = []
+    for name, count, (_, s, t) in zip(names, counts, table, strict=True):
+        of_tensor = class_places(base[f"scale/{name}"], boxes) if base else [(0, list(range(count)))]
+        classes += [(name, places, model_frequencies(s, max(0, t + o), m)) for o, places in of_tensor]
+    decoded = decode_payload(payload, [len(places) for _, places, _ in classes], [c for *_, c in classes], m)
+    symbols = {name: [0] * count for name, count in zip(names, counts, strict=True)}
+    for (name, places, _), coded in zip(classes, decoded, strict=True):
+        for place, q in zip(places, coded, strict=True):
+            symbols[name][place] = q
+    numbers = [[q * step for q in qs] for qs, (step, _, _) in zip(symbols.values(), table, strict=True)]
+    return weighed(f, numbers, names, base, boxes)
+
+
+def weighed(f, numbers, names, base, boxes):
+    """The fields with what is coded, and the weights that come of it."""
+    f["numbers"] = numbers
+    thetas = [base[f"theta/{name}"] * boxes if base else [0.0] * len(n) for name, n in zip(names, numbers, strict=True)]
+    f["weights"] = [[a + b for a, b in zip(*pair, strict=True)] for pair in zip(thetas, numbers, strict=True)]
     return f
 
 

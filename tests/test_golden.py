@@ -14,26 +14,35 @@ FILES = sorted((Path(__file__).parent / "golden").glob("*.ccdc"))
 
 def test_every_feature_of_the_format_has_a_golden_file():
     names = {path.stem for path in FILES}
-    assert names == {"v1-rgb", "v1-grey", "v1-alpha16", "v1-coin", "v1-pixel", "v1-parts", "v1-cloud", "v2-gains"}
+    first = {"v1-rgb", "v1-grey", "v1-alpha16", "v1-coin", "v1-pixel", "v1-parts", "v1-cloud"}
+    assert names == first | {"v2-gains", "v3-init", "v3-init-parts", "v3-init-half"}
+    assert all(path.read_bytes()[4] == int(path.stem[1]) for path in FILES)
+
+
+def init_of(path):
+    """The initialisation beside a golden file, if it needs one."""
+    beside = path.with_suffix(".safetensors")
+    return beside if beside.exists() else None
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda p: p.stem)
 def test_it_decodes_to_what_it_was(path, device):
     expected = np.load(path.with_suffix(".npz"))
-    values = coordcodec.open(path).to(device).field(expected["coords"])
+    values = coordcodec.open(path, init_of(path)).to(device).field(expected["coords"])
     assert np.abs(values - expected["values"]).max() < 1 / 255
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda p: p.stem)
 def test_the_page_alone_is_enough_to_decode_it(path):
-    fields = reference.parse(path.read_bytes())
-    opened = coordcodec.open(path)
+    init = init_of(path)
+    fields = reference.parse(path.read_bytes(), init.read_bytes() if init else None)
+    opened = coordcodec.open(path, init)
     parsed = opened.container
     assert fields["modality"] == parsed.modality
     assert fields["meta"] == {k: v for k, v in parsed.meta.items() if k not in ("shape", "channels")}
     assert (fields["shape"], fields["channels"]) == (parsed.meta["shape"], parsed.meta["channels"])
-    for weights, q in zip(fields["weights"], opened.symbols.values(), strict=True):
-        assert np.array_equal(np.float32(weights), q.dequantize().ravel())
+    for numbers, q in zip(fields["numbers"], opened.symbols.values(), strict=True):
+        assert np.array_equal(np.float32(numbers), q.dequantize().ravel())
     expected = np.load(path.with_suffix(".npz"))
     for p, values in zip(expected["coords"][:8].tolist(), expected["values"], strict=False):
         assert np.allclose(reference.evaluate(fields, p), values, atol=1 / 255)
@@ -47,6 +56,6 @@ def test_any_flipped_byte_and_any_cut_is_noticed(path):
             damaged = bytearray(data)
             damaged[at] ^= flip
             with pytest.raises(ContainerError):
-                coordcodec.open(bytes(damaged))
+                coordcodec.open(bytes(damaged), init_of(path))
         with pytest.raises(ContainerError):
-            coordcodec.open(data[:at])
+            coordcodec.open(data[:at], init_of(path))

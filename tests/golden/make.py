@@ -10,11 +10,14 @@ import numpy as np
 from PIL import Image
 
 import coordcodec
-from coordcodec import codec
-from coordcodec.data import Signal
+from coordcodec import codec, inits
+from coordcodec.data import Quantized, Signal, round_step
+from coordcodec.inr.spec import SirenSpec
+from coordcodec.stream import file
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
+TINY = SirenSpec(dims=2, channels=3, width=8, depth=1, num_frequencies=3, sigma=2000)
 
 
 class Cloud:
@@ -27,15 +30,43 @@ class Cloud:
         return float(num_bytes)
 
 
-def save(name, data, version=1):
+def save(name, data, version=1, init=None):
+    """init: the bytes of the initialisation that the file was made with; they are kept beside it."""
     path = HERE / f"v{version}-{name}.ccdc"
     if path.exists():
         return
-    opened = coordcodec.open(data)
+    opened = coordcodec.open(data, inits.parse(init) if init else None)
+    if init:
+        path.with_suffix(inits.SUFFIX).write_bytes(init)
     coords = np.random.default_rng(0).uniform(-1, 1, (24, opened.container.dims)).astype(np.float32)
     coords[0], coords[1] = -1, 1
     path.write_bytes(data)
     np.savez(path.with_suffix(".npz"), coords=coords, values=opened.field(coords))
+
+
+def learned(seed, steps, spec=TINY):
+    """The bytes of an initialisation that nobody learned: drawn, with updates that shrink with the column."""
+    rng, shapes = np.random.default_rng(seed), spec.shapes()
+    theta = {k: rng.normal(size=s) * (3 if k == "weight0" else 1) / np.sqrt(s[-1]) for k, s in shapes.items()}
+    rates = [{k: rng.uniform(0, 0.1, s) for k, s in shapes.items()} for _ in range(steps)]
+    codes = {k: np.broadcast_to(-3 - np.arange(s[-1]) // 2, s) for k, s in shapes.items()}
+    facts = {"trained_on": "nothing", "licence": "CC0-1.0", "gain": "0 dB", "seed": str(seed)}
+    return inits.pack(f"drawn-w{spec.width}", "image", spec, theta, rates, codes, facts)
+
+
+def updated(init, parts=(1, 1), half=False, seed=0, margin=0, gains=b""):
+    """A file whose updates to an initialisation, given as bytes, are drawn as large as it expects them."""
+    learned, rng = inits.parse(init), np.random.default_rng(seed)
+    symbols = {}
+    for name, codes in learned.codes.items():
+        sigma = 2.0 ** (codes.astype(float) / 2)
+        update = rng.laplace(0, sigma, (int(np.prod(parts)), *codes.shape))
+        step = 0.0 if half else round_step(sigma.max() / 6)
+        whole = np.float16(update).view(np.uint16) if half else np.clip(np.rint(update / step), -63, 63)
+        symbols[name] = Quantized(whole.astype(np.int32), step)
+    meta = {"shape": [20, 24], "channels": 3}
+    header = file.Header("image", 2, meta, parts, learned.spec.pack(), margin, gains, learned.id)
+    return file.write(header, symbols, learned.offsets())
 
 
 def image(pixels, **choices):
@@ -53,6 +84,10 @@ def main():
     save("pixel", image(photo[:1, :1], num_bytes=150))
     save("parts", image(photo, num_bytes=1500, part_points=900))
     save("gains", image(photo, num_bytes=1500, part_points=900, gains=True, margin=20), version=2)
+    save("init", updated(learned(1, 3)), version=3, init=learned(1, 3))
+    parts = updated(learned(2, 0), (2, 3), margin=30, gains=bytes(range(6)))
+    save("init-parts", parts, version=3, init=learned(2, 0))
+    save("init-half", updated(learned(3, 1), half=True), version=3, init=learned(3, 1))
     coords = np.random.default_rng(1).uniform(-1, 1, (500, 3)).astype(np.float32)
     values = (np.linalg.norm(coords, axis=1, keepdims=True) - 0.8).astype(np.float32) / 2
     meta = {"scale": 0.1, "centre": [1.0, 2.5, -1e-9], "unit": "mm", "closed": True, "faces": -7, "open": False}
