@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from coordcodec import compressed as opened
@@ -35,7 +36,8 @@ class Encoded:
     """A compressed signal and how it was made.
 
     data: the file. spec: its network. steps: minibatch steps taken, those of the quantizer included.
-    bits: width of the quantization grid, not necessarily whole. device: where it was fitted.
+    bits: width of the quantization grid, not necessarily whole. device: where it was fitted. init: the learned
+    initialisation that the file needs, if it needs one.
     """
 
     data: bytes
@@ -43,6 +45,7 @@ class Encoded:
     steps: int
     bits: float
     device: str
+    init: Initialisation | None = None
 
 
 def compress(
@@ -58,9 +61,10 @@ def compress(
     modality: name of the kind of data; may be left out for a path whose suffix tells it.
     preset: "basic" (the default) or "coin"; see `coordcodec.recipe.PRESETS`.
     progress: called with (stage, steps done, steps in all).
-    choices: any field of `coordcodec.recipe.Recipe`: rate, num_bytes, width, effort, quantizer, bits, seed, device.
+    choices: any field of `coordcodec.recipe.Recipe`: rate, num_bytes, width, init, effort, quantizer, bits, seed,
+        device.
 
-    Raises SignalError, FileError, UnknownName, RecipeError or PluginError.
+    Raises SignalError, FileError, UnknownName, RecipeError, InitialisationError or PluginError.
     """
     kind = find_modality(source, modality)
     recipe = make_recipe(kind, preset, **choices)
@@ -104,7 +108,7 @@ def make_recipe(modality: Modality, preset: str | None = None, **choices: Any) -
 
 def compress_signal(signal: Signal, modality: Modality, recipe: Recipe, progress: Progress | None = None) -> Encoded:
     """Fit, quantize, encode, pack."""
-    from coordcodec.inr import batches, device, fit, objective, siren
+    from coordcodec.inr import batches, device, fit, maml, objective, siren
 
     place = device.find_device(recipe.device)
     plan = _plan(signal, modality, recipe)
@@ -112,28 +116,36 @@ def compress_signal(signal: Signal, modality: Modality, recipe: Recipe, progress
     gains = [gain_of(code) for code in plan.gains]
     source = batches.batches_of(signal, partition, spec, recipe.batch, recipe.seed, place, gains)
     precision = device.choose_precision(recipe.precision, place, spec.width)
-    drawn = siren.init(spec, len(partition), recipe.seed, recipe.omega_0)
-    with objective.Objective(spec, source, recipe.l1, precision, place) as loss:
+    origin = siren.as_params(plan.init.theta, place) if plan.init else None
+    with objective.Objective(spec, source, recipe.l1, precision, place, origin) as loss:
+        if plan.init and origin:
+            start = maml.adapt(spec, origin, [siren.as_params(rate, place) for rate in plan.init.rates], loss)
+        else:
+            drawn = siren.init(spec, len(partition), recipe.seed, recipe.omega_0)
+            start = {name: tensor.to(place) for name, tensor in drawn.items()}
         params, steps = fit.fit(
             loss,
-            {name: tensor.to(place) for name, tensor in drawn.items()},
+            start,
             steps=recipe.planned_steps(spec.parameters),
             lr=recipe.lr,
             optimizer=recipe.optimizer,
             progress=progress,
         )
-        calls = _Calls(loss, int(QUANTIZE_SHARE * steps), progress)
-        symbols, bits = _quantize(plan, recipe, params, calls)
-    return Encoded(plan.file(symbols), spec, steps + calls.total, bits, str(place))
+        updates = {name: tensor - origin[name] for name, tensor in params.items()} if origin else params
+        calls = _Calls(loss, origin, int(QUANTIZE_SHARE * steps), progress)
+        symbols, bits = _quantize(plan, recipe, updates, calls)
+    return Encoded(plan.file(symbols), spec, steps + calls.total, bits, str(place), plan.init)
 
 
 @dataclass(frozen=True)
 class _Plan:
-    """What is decided before the fit: how the domain is cut, gains, the network of each part, the most bytes."""
+    """What is decided before the fit: how the domain is cut, gains, the network of each part and where it starts, the
+    most bytes."""
 
     partition: Partition
     gains: bytes
     spec: SirenSpec
+    init: Initialisation | None
     target: int | None
     file: Callable[[Symbols], bytes]
 
@@ -143,24 +155,27 @@ def _plan(signal: Signal, modality: Modality, recipe: Recipe) -> _Plan:
     partition = sizing.choose_partition(signal, recipe, target)
     gains = gain_codes(signal, partition) if recipe.gains else b""
 
-    def header(spec: SirenSpec) -> file.Header:
+    def header(spec: SirenSpec, init: bytes) -> file.Header:
         parts, margin = partition.counts, partition.margin
-        return file.Header(signal.modality, signal.dims, signal.meta, parts, spec.pack(), margin, gains)
+        return file.Header(signal.modality, signal.dims, signal.meta, parts, spec.pack(), margin, gains, init)
 
-    def side(spec: SirenSpec) -> int:
-        return file.side_bytes(header(spec), spec.shapes(), recipe.quantizer == "half")
+    def side(spec: SirenSpec, init: bytes) -> int:
+        return file.side_bytes(header(spec, init), spec.shapes(), recipe.quantizer == "half")
 
-    spec, target = sizing.choose_spec(signal, modality, recipe, partition, target, side)
-    return _Plan(partition, gains, spec, target, lambda symbols: file.write(header(spec), symbols))
+    spec, init, target = sizing.choose_network(signal, modality, recipe, partition, target, side)
+    offsets, known = (init.offsets(), init.id) if init else (None, b"")
+    return _Plan(partition, gains, spec, init, target, lambda s: file.write(header(spec, known), s, offsets))
 
 
 def _quantize(plan: _Plan, recipe: Recipe, params: Mapping[str, Any], calls: _Calls) -> tuple[Symbols, float]:
     quantizer, plain = installed().quantizers.get(recipe.quantizer), installed().quantizers.get("uniform")
+    largest = {name: float(tensor.abs().max()) for name, tensor in params.items()}
+    spans = partial(sizing.spans_at, largest, plan.init.spans if plan.init else None)
     if plan.target is None or recipe.quantizer == "half":
-        return quantizer(params, calls, recipe.bits, calls.budget), recipe.bits
+        return quantizer(params, calls, spans(recipe.bits), recipe.bits, calls.budget), recipe.bits
     return sizing.fitted_symbols(
-        quantize=lambda bits: quantizer(params, calls.restart(), bits, calls.budget),
-        estimate=lambda bits: len(plan.file(plain(params, calls, bits, 0))),
+        quantize=lambda bits: quantizer(params, calls.restart(), spans(bits), bits, calls.budget),
+        estimate=lambda bits: len(plan.file(plain(params, calls, spans(bits), bits, 0))),
         size=lambda symbols: len(plan.file(symbols)),
         bits=recipe.bits,
         target=plan.target,
@@ -169,10 +184,16 @@ def _quantize(plan: _Plan, recipe: Recipe, params: Mapping[str, Any], calls: _Ca
 
 
 class _Calls:
-    """A loss that counts its calls and reports them as progress."""
+    """A loss of parameters, or of their updates to `origin`, that counts its calls and reports them as progress."""
 
-    def __init__(self, loss: Callable[[Mapping[str, Any]], Any], budget: int, progress: Progress | None) -> None:
-        self.loss, self.budget, self.progress = loss, budget, progress
+    def __init__(
+        self,
+        loss: Callable[[Mapping[str, Any]], Any],
+        origin: Mapping[str, Any] | None,
+        budget: int,
+        progress: Progress | None,
+    ) -> None:
+        self.loss, self.origin, self.budget, self.progress = loss, origin, budget, progress
         self.total = self.done = 0
 
     def restart(self) -> _Calls:
@@ -184,4 +205,6 @@ class _Calls:
         self.done += 1
         if self.progress and (self.done % 20 == 0 or self.done == self.budget):
             self.progress("quantize", self.done, max(self.budget, self.done))
+        if self.origin:
+            return self.loss({name: self.origin[name] + update for name, update in params.items()})
         return self.loss(params)

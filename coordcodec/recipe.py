@@ -42,7 +42,9 @@ class Recipe:
 
     The fit:
     effort: 1 (seconds) to 9 (as long as it helps); decides `steps` unless that is set.
-    init: where the fit starts; "none": at a random SIREN (Sitzmann et al. 2020), so that the file stands alone.
+    init: where the fit starts. "auto": at the shipped learned initialisation that fits the modality and the size, if
+        one does; "none": at a random SIREN (Sitzmann et al. 2020), so that the file stands alone; else the name or
+        the path of a learned initialisation, which then decides the network.
     pace: what the steps that effort decides are multiplied by, 0.01 to 100.
     steps: minibatch steps, >= 1.
     optimizer: "soap" or "adam".
@@ -75,7 +77,7 @@ class Recipe:
     margin: int = 0
     gains: bool = False
     effort: int = 5
-    init: str = "none"
+    init: str = "auto"
     pace: float = 1.0
     steps: int | None = None
     optimizer: str = "soap"
@@ -141,7 +143,7 @@ _RANGES: tuple[tuple[str, float, float], ...] = (
     ("seed", 0, 2**32 - 1),
     ("bits", 2, 12),
 )
-_CHOICES = {"init": ("none",), "optimizer": ("soap", "adam"), "precision": ("auto", "bfloat16", "float32")}
+_CHOICES = {"optimizer": ("soap", "adam"), "precision": ("auto", "bfloat16", "float32")}
 
 PRESETS: dict[str, dict[str, Any]] = {
     # Strümpler et al. 2022: SIREN with positional encoding, L1, 8 bits, AdaRound, QAT, entropy coding.
@@ -150,6 +152,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     # count of layers includes the first), no encoding, 16-bit weights, no entropy coding. Their learning rate of 2e-4
     # holds for weights that are multiplied by omega_0 = 30; here that is folded in.
     "coin": {
+        "init": "none",
         "num_frequencies": 0,
         "part_bytes": None,
         "gains": False,

@@ -11,7 +11,7 @@ from coordcodec.partition import Partition
 from coordcodec.plugins import installed
 from coordcodec.quant.adaround import AdaRound
 from coordcodec.quant.qat import ADAROUND_CALLS, QuantizationAware
-from coordcodec.quant.uniform import Uniform, grid_limit, grid_steps
+from coordcodec.quant.uniform import Uniform, grid_limit, grid_steps, largest
 from coordcodec.testing import check_quantizer
 
 NAMES = ("uniform", "adaround", "qat", "half")
@@ -26,16 +26,16 @@ def test_the_contract_catches_quantizers_that_break_it():
     class Greedy(Uniform):
         name = "greedy"
 
-        def __call__(self, params, loss, bits, budget):
+        def __call__(self, params, loss, spans, bits, budget):
             for _ in range(budget + 1):
                 loss(params)
-            return super().__call__(params, loss, bits, budget)
+            return super().__call__(params, loss, spans, bits, budget)
 
     class Flat(Uniform):
         name = "flat"
 
-        def __call__(self, params, loss, bits, budget):
-            return super().__call__(params, loss, 8, budget)
+        def __call__(self, params, loss, spans, bits, budget):
+            return super().__call__(params, loss, spans, 8, budget)
 
     for broken, says in ((Greedy(), "called 41 times"), (Flat(), "smaller file")):
         with pytest.raises(AssertionError, match=says):
@@ -66,7 +66,7 @@ def fitted():
 def test_learned_rounding_beats_nearest(fitted):
     params, loss, error = fitted
     ratios = [
-        error(AdaRound()(params, loss, bits, 500)) / error(Uniform()(params, loss, bits, 0)) for bits in (5.0, 6.5, 8.0)
+        error(AdaRound()(params, loss, largest(params), bits, 500)) / error(Uniform()(params, loss, largest(params), bits, 0)) for bits in (5.0, 6.5, 8.0)
     ]
     assert np.exp(np.log(ratios).mean()) < 0.7, ratios
 
@@ -74,38 +74,55 @@ def test_learned_rounding_beats_nearest(fitted):
 @pytest.mark.parametrize("bits", [5.0, 6.5, 8.0])
 def test_training_never_harms(fitted, monkeypatch, bits):
     params, loss, error = fitted
-    rounded = AdaRound()(params, loss, bits, ADAROUND_CALLS)
+    rounded = AdaRound()(params, loss, largest(params), bits, ADAROUND_CALLS)
     monkeypatch.setattr("coordcodec.quant.qat.AdaRound", lambda: lambda *_: rounded)
     # The loss has its L1 norm on top, and is that of the gradient's precision.
-    assert error(QuantizationAware()(params, loss, bits, 500)) < 1.02 * error(rounded) + 1e-5
+    assert error(QuantizationAware()(params, loss, largest(params), bits, 500)) < 1.02 * error(rounded) + 1e-5
 
 
 def test_training_goes_on_where_rounding_ends(fitted, monkeypatch):
     params, loss, error = fitted
-    rounded = Uniform()(params, loss, 5.0, 0)
+    rounded = Uniform()(params, loss, largest(params), 5.0, 0)
     # From nearest rounding, which leaves much to gain, training alone must gain most of it.
     monkeypatch.setattr("coordcodec.quant.qat.AdaRound", lambda: lambda *_: rounded)
-    assert error(QuantizationAware()(params, loss, 5.0, 800)) < 0.5 * error(rounded)
+    assert error(QuantizationAware()(params, loss, largest(params), 5.0, 800)) < 0.5 * error(rounded)
 
 
 def test_a_grid_reaches_as_far_as_its_largest_parameter(fitted):
     params, loss, _ = fitted
     for bits in (8.0, 6.3, 2.0):
-        steps = grid_steps(params, bits)
-        for name, q in Uniform()(params, loss, bits, 0).items():
-            largest = float(params[name].abs().max())
-            assert largest / grid_limit(bits) <= steps[name] <= largest / grid_limit(bits) * 1.008
+        steps = grid_steps(largest(params), bits)
+        for name, q in Uniform()(params, loss, largest(params), bits, 0).items():
+            reach = float(params[name].abs().max())
+            assert reach / grid_limit(bits) <= steps[name] <= reach / grid_limit(bits) * 1.008
             assert np.abs(q.symbols).max() <= np.ceil(grid_limit(bits))
             assert np.abs(q.dequantize() - params[name].numpy()).max() <= steps[name] * 0.5001
 
 
 def test_half_is_binary16(fitted):
     params, loss, _ = fitted
-    for name, q in installed().quantizers.get("half")(params, loss, 8.0, 0).items():
+    for name, q in installed().quantizers.get("half")(params, loss, largest(params), 8.0, 0).items():
         assert np.array_equal(q.dequantize(), params[name].numpy().astype(np.float16).astype(np.float32))
 
 
 def test_tensors_of_zeros_stay_zeros(fitted):
     _, loss, _ = fitted
     zeros = {"weight0": torch.zeros(1, 3, 3)}
-    assert not Uniform()(zeros, loss, 8.0, 0)["weight0"].symbols.any()
+    assert not Uniform()(zeros, loss, largest(zeros), 8.0, 0)["weight0"].symbols.any()
+
+
+@pytest.mark.parametrize("name", ["uniform", "adaround", "qat"])
+def test_spans_decide_the_steps_and_parameters_may_lie_beyond(fitted, name):
+    params, loss, error = fitted
+    spans = {tensor: span / 3 for tensor, span in largest(params).items()}
+    symbols = installed().quantizers.get(name)(params, loss, spans, 7.0, 300)
+    steps = grid_steps(spans, 7.0)
+    assert all(q.step == steps[tensor] for tensor, q in symbols.items())
+    assert max(np.abs(q.symbols).max() for q in symbols.values()) > 2 * grid_limit(7.0)
+    assert error(symbols) < 1.5 * error(Uniform()(params, loss, largest(params), 8.0, 0))
+
+
+def test_no_symbol_exceeds_what_a_file_holds(fitted):
+    _, loss, _ = fitted
+    far = {"weight0": torch.full((1, 3, 3), 1e6)}
+    assert Uniform()(far, loss, {"weight0": 1.0}, 8.0, 0)["weight0"].symbols.max() == 2047

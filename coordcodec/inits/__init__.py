@@ -9,7 +9,20 @@ the first eight bytes of its SHA-256 and holds updates to its parameters. `docs/
     find, keep              the one that a compressed file names; put one into the cache
 """
 
-from coordcodec.inits.format import SUFFIX, Initialisation, pack, parse
+from coordcodec.inits.format import ID_BYTES, SUFFIX, Initialisation, pack, parse
 from coordcodec.inits.library import Entry, available, find, keep, load, named, places
 
-__all__ = ["SUFFIX", "Entry", "Initialisation", "available", "find", "keep", "load", "named", "pack", "parse", "places"]
+__all__ = [
+    "ID_BYTES",
+    "SUFFIX",
+    "Entry",
+    "Initialisation",
+    "available",
+    "find",
+    "keep",
+    "load",
+    "named",
+    "pack",
+    "parse",
+    "places",
+]

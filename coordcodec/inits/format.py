@@ -31,6 +31,8 @@ MAX_HEADER = 1 << 20
 MAX_STEPS = 16
 MAX_FACT = 4096
 LOWEST_CODE, HIGHEST_CODE = -64, 63
+TINY = 2.0**-24
+"""The smallest span: the smallest positive 16-bit float."""
 
 _NAME = re.compile(r"[a-z0-9_.-]{1,64}")
 _MODALITY = re.compile(r"[a-z][a-z0-9_-]{0,31}")
@@ -47,6 +49,7 @@ class Initialisation:
     theta: the parameters of one network by tensor name, float32 of `spec.shapes()`.
     rates: for each of 0 to 16 inner steps the learning rate of every parameter, float32 of the same shapes, >= 0.
     codes: for every parameter the code c of the size of its updates, int8 in [-64, 63]: about 2^(c / 2).
+    spans: for every tensor how far the grid of its quantized updates reaches (see `hookspecs.Quantizer`), > 0.
     facts: what else the file says of itself (trained_on, licence, command, versions, date, gain, seed ...).
     sha256: of the file's bytes, in hexadecimal digits.
     """
@@ -57,6 +60,7 @@ class Initialisation:
     theta: Mapping[str, Floats] = field(repr=False)
     rates: tuple[Mapping[str, Floats], ...] = field(repr=False)
     codes: Mapping[str, NDArray[np.int8]] = field(repr=False)
+    spans: Mapping[str, float] = field(repr=False)
     facts: Mapping[str, str]
     sha256: str
 
@@ -88,13 +92,14 @@ def pack(
     theta: Mapping[str, Any],
     rates: tuple[Mapping[str, Any], ...] | list[Mapping[str, Any]],
     codes: Mapping[str, Any],
+    spans: Mapping[str, float],
     facts: Mapping[str, str],
 ) -> bytes:
-    """The bytes of a file, the same for the same input. Parameters and rates are rounded to 16-bit floats.
+    """The bytes of a file, the same for the same input. Parameters, rates and spans are rounded to 16-bit floats.
 
     Raises InitialisationError for what `parse` would refuse.
     """
-    groups = {"theta": theta, **{f"rate{s}": rate for s, rate in enumerate(rates)}, "scale": codes}
+    groups = {"theta": theta, **{f"rate{s}": rate for s, rate in enumerate(rates)}, "scale": codes, "span": spans}
     tensors: dict[str, tuple[str, NDArray[Any]]] = {}
     for group, arrays in groups.items():
         if arrays.keys() != spec.shapes().keys():
@@ -147,13 +152,14 @@ def parse(data: bytes) -> Initialisation:
         {name: _finite(array, f"rate{s}/{name}", lowest=0.0) for name, array in group(f"rate{s}").items()}
         for s in range(said.steps)
     )
-    codes = group("scale")
+    codes, spans = group("scale"), {name: _finite(a, f"span/{name}", lowest=TINY) for name, a in group("span").items()}
     for name, array in codes.items():
         if array.min() < LOWEST_CODE or array.max() > HIGHEST_CODE:
             what = f"scale/{name} goes from {array.min()} to {array.max()}, expected {LOWEST_CODE} to {HIGHEST_CODE}"
             raise InitialisationError(f"not a usable initialisation: {what}")
     sha256 = hashlib.sha256(data).hexdigest()
-    return Initialisation(said.name, said.modality, said.spec, theta, rates, codes, said.facts, sha256)
+    reach = {name: float(span) for name, span in spans.items()}
+    return Initialisation(said.name, said.modality, said.spec, theta, rates, codes, reach, said.facts, sha256)
 
 
 def _finite(array: NDArray[Any], name: str, lowest: float = -np.inf) -> Floats:
@@ -245,6 +251,7 @@ def _check_tensors(header: Mapping[str, Any], spec: SirenSpec, body: int) -> int
         raise InitialisationError(f"not a usable initialisation: more than {MAX_STEPS} inner steps")
     groups = {"theta": "F16", **{f"rate{s}": "F16" for s in range(steps)}, "scale": "I8"}
     expected = {f"{group}/{name}": (dtype, shape) for group, dtype in groups.items() for name, shape in shapes.items()}
+    expected |= {f"span/{name}": ("F16", ()) for name in shapes}
     if header.keys() != expected.keys():
         missing, extra = sorted(expected.keys() - header.keys()), sorted(header.keys() - expected.keys())
         what = f"{missing[0]} is missing" if missing else f"{_short(extra[0])} is not expected"

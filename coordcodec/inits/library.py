@@ -120,7 +120,7 @@ def keep(data: bytes) -> Path:
     Raises InitialisationError when they hold no initialisation, FileError when the cache cannot be written.
     """
     path = cache() / f"{parse(data).id.hex()}{SUFFIX}"
-    if path.is_file() and path.stat().st_size == len(data) and path.read_bytes() == data:
+    if path.is_file() and _read(path) == data:
         return path
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -141,6 +141,7 @@ class Learner:
 
     skipped: outer steps whose loss or gradient was not finite; they change nothing.
     factor: what the outer rates are multiplied by, halved when a run that diverged goes on.
+    whole: whether no step is half taken, which an interruption may leave behind.
 
     As a context manager it takes a CPU's cores for itself, as `Objective` does.
     """
@@ -155,6 +156,7 @@ class Learner:
         self.workers = Workers(theta["weight0"].device)
         self.step = self.skipped = 0
         self.factor = 1.0
+        self.whole = True
 
     def _first_rates(self) -> Params:
         last = f"{self.spec.depth + 1}"
@@ -195,23 +197,28 @@ class Learner:
         return loss.detach(), torch.autograd.grad(loss, [*self.theta.values(), *self.adam.params])
 
     def learn(self, sources: Sequence[Batches], tasks: int) -> float:
-        """One outer step; returns the mean outer loss of its tasks over all ranks, which need not be finite.
+        """One outer step; returns the mean outer loss of its tasks over all ranks, NaN if it was skipped.
 
         sources: this rank's. tasks: of all ranks.
         """
         total, gradients = self.gradient(sources)
         loss = self.ranks.sum([total, *gradients]) / tasks
-        share = self.factor * self.settings.share(self.step)
-        self.step += 1
-        if not all(bool(torch.isfinite(tensor).all()) for tensor in (total, *gradients)):
+        finite = all(bool(torch.isfinite(tensor).all()) for tensor in (total, *gradients))
+        self.whole = False
+        if finite:
+            self._move([gradient / tasks for gradient in gradients])
+        else:
             self.skipped += 1
-            return math.nan
-        torch._foreach_div_(gradients, tasks)
+        self.step += 1
+        self.whole = True
+        return loss if finite else math.nan
+
+    def _move(self, gradients: list[Tensor]) -> None:
+        share = self.factor * self.settings.share(self.step)
         slow = {"weight0"} if self.spec.num_frequencies else set()
         lrs = [self.settings.outer_lr * share * (FIRST_LAYER_RATE if name in slow else 1.0) for name in self.theta]
         self.soap.step(gradients[: len(lrs)], lrs)
         self.adam.step(gradients[len(lrs) :], [RATES_LR * share] * len(self.adam.params))
-        return loss
 
     def state(self) -> dict[str, Tensor]:
         """All that the next step depends on besides the tasks, by name."""

@@ -1,4 +1,4 @@
-"""What a fit minimises, and its gradient: mean squared error plus lambda times the parameters' L1 norm.
+"""What a fit minimises, and its gradient: mean squared error plus lambda times the L1 norm of what will be coded.
 
 Forward and backward pass are written out on buffers that are allocated once. Compared with autograd on the same
 machine this saves the page faults of fresh activations at every step, which on a CPU cost more than the matrix
@@ -54,16 +54,24 @@ per part of the whole batch, 0 if the task draws it whole."""
 class Objective:
     """The loss on minibatches of a signal, and its gradient.
 
-    spec: the network. batches: one source of minibatches per part. l1: weight of the L1 norm of all parameters.
+    spec: the network. batches: one source of minibatches per part. l1: weight of the L1 norm of all parameters, or of
+    how far they are from `origin`, a learned initialisation, each (1, ...) or (parts, ...).
     dtype: of the matrix products; parameters and gradients stay float32.
 
     As a context manager it takes a CPU's cores for itself: inside, PyTorch's own threads are reduced.
     """
 
     def __init__(
-        self, spec: SirenSpec, batches: list[Batches], l1: float, dtype: torch.dtype, device: torch.device
+        self,
+        spec: SirenSpec,
+        batches: list[Batches],
+        l1: float,
+        dtype: torch.dtype,
+        device: torch.device,
+        origin: Params | None = None,
     ) -> None:
         self.spec, self.batches, self.l1, self.dtype, self.device = spec, batches, l1, dtype, device
+        self.origin = origin
         self.spaces: dict[tuple[int, ...], _Workspace] = {}
         self.kernels = kernels_for(device)
         self.workers = Workers(device)
@@ -95,7 +103,7 @@ class Objective:
         gradients = self._gathered([grads for _, grads in results], params)
         self.error = total / len(self.batches)
         if self.l1:
-            tensors = [tensor.detach() for tensor in params.values()]
+            tensors = [t.detach() - self.origin[n] if self.origin else t.detach() for n, t in params.items()]
             torch._foreach_add_(list(gradients.values()), torch._foreach_sign(tensors), alpha=self.l1)
             total = total + self.l1 * torch.stack(torch._foreach_norm(tensors, 1)).sum()
         return total, gradients

@@ -49,6 +49,11 @@ def init(spec: SirenSpec, parts: int, seed: int, omega_0: float = 30.0) -> Param
     return params
 
 
+def as_params(arrays: Mapping[str, Floats], device: torch.device) -> Params:
+    """One network's tensors (...) as parameters (1, ...)."""
+    return {name: torch.tensor(array, device=device)[None] for name, array in arrays.items()}
+
+
 def apply(spec: SirenSpec, params: Mapping[str, Tensor], coords: Tensor) -> Tensor:
     """Evaluate the networks: (parts, n, d) coordinates -> (parts, n, c) values, differentiably."""
     hidden = encode(coords, spec)

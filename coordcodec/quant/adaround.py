@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from coordcodec.data import Quantized, Symbols
+from coordcodec.data import Symbols
 from coordcodec.hookspecs import Loss
-from coordcodec.quant.uniform import Uniform, grid_steps
+from coordcodec.quant.uniform import Uniform, as_symbols, grid_steps
 
 _LOW, _HIGH = -0.1, 1.1
 """The stretched sigmoid's ends (their zeta and gamma, eq. 23)."""
@@ -30,11 +29,13 @@ class AdaRound:
     name = "adaround"
     lr = 0.3
 
-    def __call__(self, params: Mapping[str, Tensor], loss: Loss, bits: float, budget: int) -> Symbols:
+    def __call__(
+        self, params: Mapping[str, Tensor], loss: Loss, spans: Mapping[str, float], bits: float, budget: int
+    ) -> Symbols:
         """Quantize; see `coordcodec.hookspecs.Quantizer`."""
         if budget < 20:
-            return Uniform()(params, loss, bits, budget)
-        steps = grid_steps(params, bits)
+            return Uniform()(params, loss, spans, bits, budget)
+        steps = grid_steps(spans, bits)
         floors = {name: torch.floor(tensor.detach() / steps[name]) for name, tensor in params.items()}
         logits = {}
         for name, tensor in params.items():
@@ -56,7 +57,7 @@ class AdaRound:
         symbols = {}
         for name, logit in logits.items():
             up = (self._rounding(logit.detach()) >= 0.5).to(torch.float32)
-            symbols[name] = Quantized((floors[name] + up).cpu().numpy().astype(np.int32), steps[name])
+            symbols[name] = as_symbols(floors[name] + up, steps[name])
         return symbols
 
     @staticmethod

@@ -5,14 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from coordcodec.data import Quantized, Symbols
+from coordcodec.data import Symbols
 from coordcodec.hookspecs import Loss
 from coordcodec.quant.adaround import AdaRound
-from coordcodec.quant.uniform import grid_limit, grid_steps
+from coordcodec.quant.uniform import as_symbols, grid_limit, grid_steps
 
 ADAROUND_SHARE = 0.3
 ADAROUND_CALLS = 240
@@ -35,14 +34,18 @@ class QuantizationAware:
     name = "qat"
     lr = 0.02
 
-    def __call__(self, params: Mapping[str, Tensor], loss: Loss, bits: float, budget: int) -> Symbols:
+    def __call__(
+        self, params: Mapping[str, Tensor], loss: Loss, spans: Mapping[str, float], bits: float, budget: int
+    ) -> Symbols:
         """Quantize; see `coordcodec.hookspecs.Quantizer`."""
         first = max(int(budget * ADAROUND_SHARE), min(budget, ADAROUND_CALLS))
-        rounded = AdaRound()(params, loss, bits, first)
+        rounded = AdaRound()(params, loss, spans, bits, first)
         training = budget - first - 2 * LOOKS
         if training < 1:
             return rounded
-        steps, limit = grid_steps(params, bits), math.ceil(grid_limit(bits))
+        steps = grid_steps(spans, bits)
+        # A parameter may lie beyond its span; training takes none further than the furthest.
+        limit = max(math.ceil(grid_limit(bits)), *(int(abs(q.symbols).max()) for q in rounded.values()))
         # In units of each tensor's step.
         start = {name: torch.from_numpy(rounded[name].symbols).to(tensor) for name, tensor in params.items()}
         latent = {name: tensor.clone().requires_grad_() for name, tensor in start.items()}
@@ -63,7 +66,7 @@ class QuantizationAware:
         )
         if before <= after:
             return rounded
-        return {name: Quantized(v.cpu().numpy().astype(np.int32), steps[name]) for name, v in trained.items()}
+        return {name: as_symbols(v, steps[name]) for name, v in trained.items()}
 
 
 def _on_grid(latent: Tensor, limit: int) -> Tensor:

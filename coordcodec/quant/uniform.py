@@ -11,16 +11,29 @@ from torch import Tensor
 from coordcodec.data import Quantized, Symbols, round_step
 from coordcodec.hookspecs import Loss
 
+MOST = 2047
+"""The largest magnitude of a symbol in a file: that of 12 bits."""
+
 
 def grid_limit(bits: float) -> float:
     """The largest magnitude on a symmetric grid of `bits` bits: 2^(bits - 1) - 1, at least 1; need not be whole."""
     return max(math.pow(2, bits - 1) - 1, 1.0)
 
 
-def grid_steps(params: Mapping[str, Tensor], bits: float) -> dict[str, float]:
-    """The step of every tensor: its largest magnitude lies at the end of the grid (Strümpler et al. 2022, 3.3)."""
-    largest = {name: float(tensor.detach().abs().max()) for name, tensor in params.items()}
-    return {name: round_step(value / grid_limit(bits)) for name, value in largest.items()}
+def largest(params: Mapping[str, Tensor]) -> dict[str, float]:
+    """Every tensor's largest magnitude: the span of its grid for Strümpler et al. 2022 (section 3.3)."""
+    return {name: float(tensor.detach().abs().max()) for name, tensor in params.items()}
+
+
+def grid_steps(spans: Mapping[str, float], bits: float) -> dict[str, float]:
+    """The step of every tensor: its span lies at the end of the grid."""
+    return {name: round_step(span / grid_limit(bits)) for name, span in spans.items()}
+
+
+def as_symbols(scaled: Tensor, step: float) -> Quantized:
+    """A tensor in units of its step, rounded to the nearest integers that a file can hold."""
+    nearest = np.clip(np.rint(scaled.detach().cpu().numpy()), -MOST, MOST)
+    return Quantized(nearest.astype(np.int32), step)
 
 
 class Uniform:
@@ -28,13 +41,12 @@ class Uniform:
 
     name = "uniform"
 
-    def __call__(self, params: Mapping[str, Tensor], loss: Loss, bits: float, budget: int) -> Symbols:
+    def __call__(
+        self, params: Mapping[str, Tensor], loss: Loss, spans: Mapping[str, float], bits: float, budget: int
+    ) -> Symbols:
         """Quantize; see `coordcodec.hookspecs.Quantizer`."""
-        steps = grid_steps(params, bits)
-        return {
-            name: Quantized(np.rint(tensor.detach().cpu().numpy() / steps[name]).astype(np.int32), steps[name])
-            for name, tensor in params.items()
-        }
+        steps = grid_steps(spans, bits)
+        return {name: as_symbols(tensor / steps[name], steps[name]) for name, tensor in params.items()}
 
 
 class Half:
@@ -42,7 +54,9 @@ class Half:
 
     name = "half"
 
-    def __call__(self, params: Mapping[str, Tensor], loss: Loss, bits: float, budget: int) -> Symbols:
+    def __call__(
+        self, params: Mapping[str, Tensor], loss: Loss, spans: Mapping[str, float], bits: float, budget: int
+    ) -> Symbols:
         """Convert; see `coordcodec.hookspecs.Quantizer`."""
         most = float(np.finfo(np.float16).max)
         halves = {name: np.clip(t.detach().cpu().numpy(), -most, most).astype(np.float16) for name, t in params.items()}

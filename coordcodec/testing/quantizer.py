@@ -63,7 +63,8 @@ def _quantized(quantizer: Quantizer, params: dict[str, Any], loss: Loss, bits: f
         return loss(given)
 
     before = {name: tensor.clone() for name, tensor in params.items()}
-    symbols = quantizer(params, counted, bits, budget)
+    spans = {name: float(tensor.abs().max()) for name, tensor in params.items()}
+    symbols = quantizer(params, counted, spans, bits, budget)
     assert calls <= budget, f"the loss was called {calls} times with a budget of {budget}"
     assert list(symbols) == list(params), f"tensors must come back in their order, got {list(symbols)}"
     for name, q in symbols.items():

@@ -50,8 +50,9 @@ def learned(seed, steps, spec=TINY):
     theta = {k: rng.normal(size=s) * (3 if k == "weight0" else 1) / np.sqrt(s[-1]) for k, s in shapes.items()}
     rates = [{k: rng.uniform(0, 0.1, s) for k, s in shapes.items()} for _ in range(steps)]
     codes = {k: np.broadcast_to(-3 - np.arange(s[-1]) // 2, s) for k, s in shapes.items()}
+    spans = {k: 0.5 + i for i, k in enumerate(shapes)}
     facts = {"trained_on": "nothing", "licence": "CC0-1.0", "gain": "0 dB", "seed": str(seed)}
-    return inits.pack(f"drawn-w{spec.width}", "image", spec, theta, rates, codes, facts)
+    return inits.pack(f"drawn-w{spec.width}", "image", spec, theta, rates, codes, spans, facts)
 
 
 def updated(init, parts=(1, 1), half=False, seed=0, margin=0, gains=b""):
