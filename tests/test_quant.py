@@ -65,9 +65,10 @@ def fitted():
 
 def test_learned_rounding_beats_nearest(fitted):
     params, loss, error = fitted
-    ratios = [
-        error(AdaRound()(params, loss, largest(params), bits, 500)) / error(Uniform()(params, loss, largest(params), bits, 0)) for bits in (5.0, 6.5, 8.0)
-    ]
+    ratios = []
+    for bits in (5.0, 6.5, 8.0):
+        learned, nearest = (q(params, loss, largest(params), bits, 500) for q in (AdaRound(), Uniform()))
+        ratios.append(error(learned) / error(nearest))
     assert np.exp(np.log(ratios).mean()) < 0.7, ratios
 
 
