@@ -202,7 +202,7 @@ class Learner:
         sources: this rank's. tasks: of all ranks.
         """
         total, gradients = self.gradient(sources)
-        loss = self.ranks.sum([total, *gradients]) / tasks
+        self.ranks.sum([total, *gradients])
         finite = all(bool(torch.isfinite(tensor).all()) for tensor in (total, *gradients))
         self.whole = False
         if finite:
@@ -211,7 +211,7 @@ class Learner:
             self.skipped += 1
         self.step += 1
         self.whole = True
-        return loss if finite else math.nan
+        return float(total) / tasks if finite else math.nan
 
     def _move(self, gradients: list[Tensor]) -> None:
         share = self.factor * self.settings.share(self.step)
@@ -219,6 +219,14 @@ class Learner:
         lrs = [self.settings.outer_lr * share * (FIRST_LAYER_RATE if name in slow else 1.0) for name in self.theta]
         self.soap.step(gradients[: len(lrs)], lrs)
         self.adam.step(gradients[len(lrs) :], [RATES_LR * share] * len(self.adam.params))
+
+    @torch.no_grad()
+    def move(self, towards: Mapping[str, Tensor], share: float) -> None:
+        """Go a share of the way from theta to other parameters, each (...)."""
+        self.whole = False
+        for name, tensor in self.theta.items():
+            tensor.lerp_(towards[name], share)
+        self.whole = True
 
     def state(self) -> dict[str, Tensor]:
         """All that the next step depends on besides the tasks, by name."""

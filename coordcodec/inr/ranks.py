@@ -27,14 +27,13 @@ class Ranks:
         """Which of `count` things are this process' own."""
         return range(self.rank, count, self.count)
 
-    def sum(self, tensors: Sequence[Tensor]) -> float:
-        """Replace tensors of one dtype and device by their sums over all processes; returns the first, a scalar's."""
+    def sum(self, tensors: Sequence[Tensor]) -> None:
+        """Replace tensors of one dtype and device by their sums over all processes."""
         if self.count > 1:
             flat = torch.cat([tensor.reshape(-1) for tensor in tensors])
             torch.distributed.all_reduce(flat)
             for tensor, own in zip(tensors, flat.split([t.numel() for t in tensors]), strict=True):
                 tensor.copy_(own.view(tensor.shape))
-        return float(tensors[0])
 
 
 ALONE = Ranks()

@@ -1,9 +1,9 @@
-"""Learn an initialisation from a folder of signals: `coordcodec learn-init`.
+"""Learn an initialisation from folders of signals: `coordcodec learn-init`.
 
-plan            what was asked for
-tasks           the folder's signals, cut into parts as they are when they are compressed
-run             the stages: learn (inr.maml), settle, fits, write
-codes           how large updates usually are, from converged fits
-checkpoint      the state of a run, so that it can go on
-curve           the learning curve as a picture
+plan                    what was asked for
+tasks, pool             files become tasks, cut as they are when they are compressed; which ones a step gets
+state, checkpoint       how far a run is, and how it can go on
+stages, codes           learn (inr.maml), settle, collect how large updates usually are
+watchdog, curve         notice a run that diverges; draw the learning curve
+run                     from the folders to the file
 """

@@ -6,11 +6,9 @@ import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from coordcodec.data import Floats
 from coordcodec.inr import fit, maml
 from coordcodec.inr.batches import Batches
 from coordcodec.inr.device import choose_precision
@@ -23,8 +21,6 @@ LOWEST, HIGHEST = -64, 63
 """Codes that a file can hold."""
 SMALLEST = 2.0**-32
 """Updates are taken to be at least this large: the lowest code."""
-TOGETHER = 16
-"""Tasks that are fitted at a time: between them a run can be interrupted, and their optimisers fit into memory."""
 
 
 def fitted(
@@ -42,7 +38,8 @@ def fitted(
     """
     device = theta["weight0"].device
     precision = choose_precision(recipe.precision, device, spec.width)
-    with Objective(spec, list(tasks), recipe.l1, precision, device) as objective:
+    origin = {name: tensor.detach() for name, tensor in theta.items()}
+    with Objective(spec, list(tasks), recipe.l1, precision, device, origin) as objective:
         params = maml.adapt(spec, theta, rates, objective)
         return fit.fit(objective, params, steps=steps, lr=recipe.lr, optimizer=recipe.optimizer, progress=progress)[0]
 
@@ -73,13 +70,3 @@ def shrunk(logs: NDArray[np.float64], tasks: int) -> NDArray[np.float64]:
     doubt = 1 / tasks
     own = max(0.0, float(((logs - model) ** 2).mean()) - doubt)
     return model + own / (own + doubt) * (logs - model)
-
-
-def update_sums(theta: Mapping[str, Tensor], params: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The summed magnitudes of the updates of tasks, each (tasks, ...), from theta, each (1, ...): float64 (...)."""
-    return {name: (params[name] - theta[name]).abs().sum(0, dtype=torch.float64) for name in theta}
-
-
-def as_arrays(tensors: Mapping[str, Tensor]) -> dict[str, Floats]:
-    """One network's tensors, each (1, ...), as arrays without that axis."""
-    return {name: tensor.detach()[0].cpu().numpy() for name, tensor in tensors.items()}

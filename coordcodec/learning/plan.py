@@ -24,10 +24,12 @@ _RANGES: tuple[tuple[str, float, float], ...] = (
     ("points", 64, 1 << 20),
     ("seed", 0, 2**32 - 1),
     ("limit", 2, 10**9),
+    ("settle_rounds", 0, 10**4),
+    ("settle_steps", 1, 10**6),
     ("fits", 1, 4096),
     ("fit_steps", 1, 10**6),
 )
-_LATER = {"output", "device", "fits", "fit_steps", "licence", "resume", "force"}
+_LATER = {"output", "device", "settle_rounds", "settle_steps", "fits", "fit_steps", "licence", "resume", "force"}
 """What may differ when a run goes on: it has no share in the state that a checkpoint holds."""
 
 
@@ -41,6 +43,7 @@ class Plan:
     tasks_per_step, points: tasks of an outer step, and points of each of their minibatches.
     rate, num_bytes: the target that decides how signals are cut; None: the modality's default.
     limit: take so many of the files, evenly spread; None: all.
+    settle_rounds, settle_steps: how often theta is moved to where fits of so many steps end.
     fits, fit_steps: how many tasks are fitted for how long, to learn how large updates are.
     options: of the modality's `read`.
     """
@@ -61,6 +64,8 @@ class Plan:
     rate: float | None = None
     num_bytes: int | None = None
     limit: int | None = None
+    settle_rounds: int = 0
+    settle_steps: int = 500
     fits: int = 48
     fit_steps: int = 1000
     licence: str = ""

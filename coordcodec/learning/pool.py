@@ -14,6 +14,7 @@ from coordcodec.inr.batches import Batches
 from coordcodec.learning.tasks import Left, Mixed, Reader, find_files, held_bytes, spread
 
 Watch = Callable[[str, int, int], None]
+Told = Callable[[str], None]
 
 MOST_BYTES = 1 << 30
 """Of samples held at a time."""
@@ -36,7 +37,7 @@ class Pool:
     Raises FileError or SignalError for folders from which nothing can be learned.
     """
 
-    def __init__(self, reader: Reader, watch: Watch | None = None) -> None:
+    def __init__(self, reader: Reader, watch: Watch) -> None:
         plan = reader.plan
         self.reader, self.left = reader, Left()
         self.files = find_files(plan.folders, reader.modality.suffixes, plan.limit)
@@ -53,13 +54,12 @@ class Pool:
         self.at_hand: list[Batches] = []
         self._enter(0)
 
-    def _survey(self, watch: Watch | None) -> None:
+    def _survey(self, watch: Watch) -> None:
         """Read every file."""
         wanted = min(math.ceil(len(self.files) / EVERY), MOST_HELD_BACK)
         aside, room = set(spread(range(len(self.files)), wanted)), MOST_BYTES
         for number in range(len(self.files)):
-            if watch:
-                watch("read", number, len(self.files))
+            watch("read", number, len(self.files))
             tasks = self._judged(number)
             if tasks and number in aside:
                 self.held_back += spread(tasks, MOST_HELD_BACK)

@@ -69,16 +69,16 @@ def _check_outputs(plan: Plan) -> None:
 
 
 def _finish(state: State) -> dict[str, Any]:
-    """Collect the codes and write the files."""
+    """Collect what the coder should know of updates, and write the files."""
     plan, rates = state.plan, [stages.rounded(rate) for rate in state.learner.rates()]
     theta = stages.rounded(state.learner.theta)
-    codes = stages.collect(state, theta, rates)
+    codes, spans = stages.collect(state, theta, rates)
     if not state.ranks.leads:
         return {}
     before, after = validated(state.spec, theta, rates, state.held_back)
-    arrays = [_arrays(rate) for rate in rates]
+    arrays = tuple(_arrays(rate) for rate in rates)
     facts = _facts(state, before, after)
-    data = inits.pack(plan.name, state.modality.name, state.spec, _arrays(theta), arrays, codes, facts)
+    data = inits.pack(plan.name, state.modality.name, state.spec, _arrays(theta), arrays, codes, spans, facts)
     picture = curve.draw(state.curve, plan.name)
     kept = inits.keep(data)
     write_bytes(plan.picture, picture, plan.force)

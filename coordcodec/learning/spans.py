@@ -21,17 +21,19 @@ from coordcodec.inr.spec import SirenSpec
 
 SHARE = 0.05
 """What plain rounding at 8 bits may add to the squared error of a fit, as a share of it."""
+ERROR = ""
+"""Stands for the error where tensors go by their names."""
 _LIMIT = 127
 """The largest magnitude of 8 bits."""
 
 
 def logarithms(spec: SirenSpec, params: Params, tasks: Sequence[Batches], seed: int) -> dict[str, float]:
-    """For fits of some tasks, each (tasks, ...): the sums over tasks of log h by tensor, and of the log error as "".
+    """For fits of some tasks, each (tasks, ...): the sums over tasks of log h by tensor, and of the log error as ERROR.
 
     One minibatch per task; the derivatives are those of a random projection of the values, which has the same
     expected square (Hutchinson 1990).
     """
-    sums = dict.fromkeys([*params, ""], 0.0)
+    sums = dict.fromkeys([*params, ERROR], 0.0)
     generator = torch.Generator().manual_seed(seed)
     for i, task in enumerate(tasks):
         own = {name: tensor[i : i + 1].detach().requires_grad_() for name, tensor in params.items()}
@@ -41,12 +43,12 @@ def logarithms(spec: SirenSpec, params: Params, tasks: Sequence[Batches], seed: 
         slopes = torch.autograd.grad((values * signs).sum(), list(own.values()))
         for name, slope in zip(own, slopes, strict=True):
             sums[name] += math.log(max(float(slope.square().mean()) / values.numel(), 1e-30))
-        sums[""] += math.log(max(float((values - batch.targets).detach().square().mean()), 1e-10))
+        sums[ERROR] += math.log(max(float((values - batch.targets).detach().square().mean()), 1e-10))
     return sums
 
 
 def spans_for(spec: SirenSpec, sums: Mapping[str, float], tasks: int) -> dict[str, float]:
     """The span of every tensor, from the sums that `logarithms` returns, over so many tasks."""
-    error = math.exp(sums[""] / tasks)
+    error = math.exp(sums[ERROR] / tasks)
     reach = _LIMIT * math.sqrt(12 * SHARE * error / spec.parameters)
     return {name: min(6e4, reach * math.exp(-sums[name] / tasks / 2)) for name in spec.shapes()}

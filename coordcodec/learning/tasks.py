@@ -122,17 +122,17 @@ class Left:
         return len(self.unreadable) + len(self.other_channels) + len(self.small)
 
     def check(self, files: int) -> None:
-        """Warn of each kind in one line. Raises SignalError when there are too many of `files`."""
-        if len(self.unreadable) > MOST_UNREADABLE * files:
-            raise SignalError(
-                f"{len(self.unreadable)} of {files} files cannot be read, more than {MOST_UNREADABLE:.0%}: "
-                f"{self.unreadable[0]}"
-            )
-        if len(self.other_channels) > files / 2:
-            raise SignalError(
-                f"{len(self.other_channels)} of {files} files have other channels than the first: "
-                f"{self.other_channels[0]}; learn from folders of one kind"
-            )
+        """Raise SignalError when too many of `files` were left out."""
+        unreadable, others = self.unreadable, self.other_channels
+        if len(unreadable) > MOST_UNREADABLE * files:
+            share = f"{len(unreadable)} of {files} files cannot be read, more than {MOST_UNREADABLE:.0%}"
+            raise SignalError(f"{share}, such as {unreadable[0]}")
+        if len(others) > files / 2:
+            share = f"{len(others)} of {files} files have other channels than the first"
+            raise SignalError(f"{share}, such as {others[0]}; learn from folders of one kind")
+
+    def tell(self, files: int) -> None:
+        """Warn of each kind in one line."""
         for names, why in (
             (self.unreadable, "cannot be read"),
             (self.other_channels, "have other channels than the first"),

@@ -18,6 +18,11 @@ class Watchdog:
         self.losses: list[float] = []
         self.best = math.inf
 
+    @property
+    def worried(self) -> bool:
+        """Whether the last steps were bad: no time to keep their state."""
+        return bool(self.skipped or self.far)
+
     def complaint(self, loss: float) -> str:
         """What is wrong after this step, nothing as long as the run is well."""
         if math.isnan(loss):

@@ -1,0 +1,118 @@
+"""The state of a run on one of its processes: what it learns from, how far it is, and its checkpoint."""
+
+from __future__ import annotations
+
+import math
+import time
+
+import torch
+from torch import Tensor
+
+from coordcodec import codec
+from coordcodec.errors import InitialisationError
+from coordcodec.hookspecs import Modality
+from coordcodec.inr import maml, siren
+from coordcodec.inr.batches import Batches, groups, join
+from coordcodec.inr.objective import GPU_POINTS
+from coordcodec.inr.ranks import Ranks
+from coordcodec.inr.spec import SirenSpec
+from coordcodec.learning import checkpoint
+from coordcodec.learning.curve import Point, decibels
+from coordcodec.learning.plan import Plan
+from coordcodec.learning.pool import Pool, Told, Watch
+from coordcodec.learning.tasks import Reader
+from coordcodec.recipe import Recipe
+
+VALIDATION_POINTS = 8192
+"""Points of each held-back task, for an inner step and for its error."""
+
+
+class State:
+    """A run.
+
+    plan, ranks, device: what to do, among which processes, where. modality, recipe: of the signals. pool: the tasks.
+    spec: the network. learner: theta and the inner rates. rounds: of settling that are done. curve: the validations
+    so far. saved: the outer step whose state the checkpoint holds.
+    """
+
+    def __init__(self, plan: Plan, ranks: Ranks, device: torch.device, told: Told, watch: Watch) -> None:
+        """Read the folders. Raises FileError, SignalError, RecipeError or UnknownName."""
+        self.start = time.monotonic()
+        self.plan, self.ranks, self.device, self.told, self.watch = plan, ranks, device, told, watch
+        self.modality: Modality = codec.find_modality(plan.folders[0], plan.modality)
+        choices = {"rate": plan.rate, "num_bytes": plan.num_bytes, "seed": plan.seed, "device": plan.device}
+        self.recipe: Recipe = codec.make_recipe(self.modality, None, **choices)
+        self.pool = Pool(Reader(plan, self.modality, self.recipe, device), watch)
+        self.spec: SirenSpec = self.pool.reader.spec
+        self.held_back = [task.resized(VALIDATION_POINTS, i) for i, task in enumerate(self.pool.held_back)]
+        settings = maml.Settings(plan.outer_steps, plan.inner_steps, plan.inner_lr, plan.outer_lr, plan.first_order)
+        drawn = siren.init(self.spec, 1, plan.seed, self.recipe.omega_0)
+        self.learner = maml.Learner(self.spec, settings, {n: t.to(device) for n, t in drawn.items()}, ranks)
+        self.rounds = 0
+        self.curve: list[Point] = []
+        self.earlier = 0.0
+        self.saved = 0
+
+    @property
+    def seconds(self) -> float:
+        """How long this has taken, earlier runs that it goes on from included."""
+        return self.earlier + time.monotonic() - self.start
+
+    def validate(self, train: float, stage: str = "step") -> None:
+        """Measure the held-back tasks and tell the result. train: the mean outer loss since the last time, or NaN."""
+        if not self.ranks.leads:
+            return
+        before, after = validated(self.spec, self.learner.theta, self.learner.rates(), self.held_back)
+        done = self.learner.step if stage == "step" else self.rounds
+        if stage == "step":
+            self.curve.append(Point(done, train, before, after))
+        learned = "" if math.isnan(train) else f"learned from {decibels(train):.2f} dB, "
+        self.told(f"{stage} {done:,}: {learned}held back {before:.2f} -> {after:.2f} dB, {self.seconds:.0f} s")
+
+    def save(self) -> None:
+        """Write the checkpoint."""
+        self.saved = self.learner.step
+        if self.ranks.leads:
+            rows = [[p.step, p.train, p.before, p.after] for p in self.curve]
+            own = {
+                "curve": torch.tensor(rows, dtype=torch.float64).view(-1, 4),
+                "seconds": torch.tensor(self.seconds, dtype=torch.float64),
+                "rounds": torch.tensor(self.rounds),
+            }
+            checkpoint.save(self.plan.checkpoint, self.learner.state() | own, self.plan.lasting())
+
+    def restore(self) -> None:
+        """Go on from the checkpoint. Raises FileError when there is none, InitialisationError when it does not fit."""
+        path = self.plan.checkpoint
+        state = checkpoint.load(path, self.plan.lasting())
+        try:
+            self.learner.restore(state)
+            self.curve = [Point(int(step), *rest) for step, *rest in state["curve"].tolist()]
+            self.earlier, self.rounds = float(state["seconds"]), int(state["rounds"])
+        except (KeyError, ValueError, TypeError, RuntimeError) as error:
+            raise InitialisationError(f"damaged checkpoint {path}: {error}") from None
+        self.saved = self.learner.step
+
+    def slow_down(self) -> None:
+        """Have the checkpoint go on at half the outer rates."""
+        if self.ranks.leads:
+            state = checkpoint.load(self.plan.checkpoint, self.plan.lasting())
+            checkpoint.save(self.plan.checkpoint, maml.slowed(state), self.plan.lasting())
+
+
+@torch.no_grad()
+def validated(
+    spec: SirenSpec, theta: siren.Params, rates: list[siren.Params], tasks: list[Batches]
+) -> tuple[float, float]:
+    """The mean PSNR in dB of tasks without and with the inner steps, on points that these did not see."""
+    theta = {name: tensor.detach().expand(len(tasks), *tensor.shape[1:]) for name, tensor in theta.items()}
+    adapted = maml.adapt(spec, theta, rates, tasks)
+    most = maml.TOGETHER if theta["weight0"].device.type == "cpu" else GPU_POINTS
+    found: tuple[list[Tensor], list[Tensor]] = ([], [])
+    for group in groups(tasks, most, 1):
+        batch = join([tasks[i].next() for i in group])
+        for errors, params in zip(found, (theta, adapted), strict=True):
+            own = {name: tensor[group] for name, tensor in params.items()}
+            errors.append(maml.errors(spec, own, batch))
+    before, after = (float((-10 * torch.log10(torch.cat(e).clamp_min(1e-10) / 4)).mean()) for e in found)
+    return before, after
