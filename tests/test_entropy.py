@@ -7,10 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from coordcodec.data import Quantized
 from coordcodec.errors import ContainerError
-from coordcodec.stream import entropy
+from coordcodec.stream import container, entropy, file
 from coordcodec.stream.entropy import Model
-from tests.reference import decode_payload, model_frequencies
+from tests.reference import class_places, decode_payload, model_frequencies
 
 MODELS = st.builds(Model, st.integers(1, 255), st.integers(0, 255))
 
@@ -29,11 +30,26 @@ def test_frequencies_are_whole_positive_symmetric_and_sum_up(model, bits):
 
 def test_frequencies_do_not_depend_on_the_users_decimal_context():
     expected = model_frequencies(20, 50, 31)
-    entropy.frequencies.cache_clear()
     with localcontext() as context:
         context.prec = 5
         context.rounding = "ROUND_UP"
-        assert entropy.frequencies(Model(20, 50), 31).tolist() == expected
+        assert entropy._exact_tail(Model(20, 50), 31).tolist() == expected[32:]
+
+
+@settings(max_examples=150, deadline=None)
+@given(MODELS, st.integers(2, 9))
+def test_binary_floating_point_decides_only_what_decimals_decide_too(model, bits):
+    limit = entropy.limit_of(bits)
+    quick = entropy._undoubted_tail(model, limit)
+    if quick is not None:
+        assert quick.tolist() == entropy._exact_tail(model, limit).tolist()
+
+
+def test_a_frequency_in_doubt_is_left_to_decimals(monkeypatch):
+    entropy.frequencies.cache_clear()
+    monkeypatch.setattr(entropy, "_DOUBT", 2.0)
+    assert entropy._undoubted_tail(Model(30, 60), 127) is None
+    assert entropy.frequencies(Model(30, 60), 127).tolist() == model_frequencies(30, 60, 127)
 
 
 def test_frequencies_are_these_for_ever():
@@ -68,6 +84,82 @@ def test_what_is_encoded_decodes_with_the_library_and_with_the_page(data):
     assert decode_payload(payload, sizes, tables, limit) == [t.tolist() for t in tensors]
     length = sum(entropy.code_length(t, m, limit) for t, m in zip(tensors, models, strict=True))
     assert len(payload) <= length / 8 + 9  # it may be shorter by luck: zeros at the end are not written
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_classes_decode_with_the_library_and_with_the_page(data):
+    limit = entropy.limit_of(data.draw(st.integers(2, 7)))
+    rng = np.random.default_rng(data.draw(st.integers(0, 10**6)))
+    boxes, count = data.draw(st.integers(1, 3)), data.draw(st.integers(1, 4))
+    coarse = data.draw(st.sampled_from([1, 8, 999]))
+    codes = [rng.integers(-64, 64, rng.integers(1, 40)) // coarse for _ in range(count)]
+    offsets = [4 * (c - c.max()).astype(np.int32) for c in codes]
+    spread = [limit * 2.0 ** (o / 8) for o in offsets]
+    tensors = [np.clip(np.rint(rng.laplace(0, s, (boxes, len(s)))), -limit, limit).astype(np.int32) for s in spread]
+    models = [entropy.fit_model(t, limit, o) for t, o in zip(tensors, offsets, strict=True)]
+    payload = entropy.encode(tensors, models, limit, offsets)
+    sizes, flat = [t.size for t in tensors], [np.tile(o, boxes) for o in offsets]
+    for decoded, tensor in zip(entropy.decode(payload, sizes, models, limit, flat), tensors, strict=True):
+        assert np.array_equal(decoded, tensor.ravel())
+    places = [class_places(c.tolist(), boxes) for c in codes]
+    classes = [(t, m, o, at) for t, m, of in zip(tensors, models, places, strict=True) for o, at in of]
+    tables = [model_frequencies(m.shape, max(0, m.scale + o), limit) for _, m, o, _ in classes]
+    read = decode_payload(payload, [len(at) for *_, at in classes], tables, limit)
+    assert read == [t.ravel()[at].tolist() for t, _, _, at in classes]
+    bits = sum(entropy.code_length(t, m, limit, o) for t, m, o in zip(tensors, models, offsets, strict=True))
+    assert len(payload) <= bits / 8 + 9
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 10**6), st.integers(2, 9))
+def test_offsets_of_zero_are_as_none(seed, bits):
+    limit, rng = entropy.limit_of(bits), np.random.default_rng(seed)
+    tensor = np.clip(np.rint(rng.laplace(0, limit / 4, (2, 5, 7))), -limit, limit).astype(np.int32)
+    model, zeros = entropy.fit_model(tensor, limit), np.zeros((5, 7), np.int32)
+    assert entropy.fit_model(tensor, limit, zeros).shape in range(6, 97)
+    assert entropy.encode([tensor], [model], limit, [zeros]) == entropy.encode([tensor], [model], limit)
+
+
+def test_known_sizes_save_what_they_should():
+    """Half of the weights are sixteen times smaller: the model of each half comes close to fitting it alone."""
+    rng = np.random.default_rng(0)
+    offsets = np.repeat(np.array([0, -32], np.int32), 4000)
+    tensor = np.clip(np.rint(rng.laplace(0, 20 * 2.0 ** (offsets / 8))), -127, 127).astype(np.int32)
+    model = entropy.fit_model(tensor, 127, offsets)
+    apart = sum(entropy.code_length(t, entropy.fit_model(t, 127), 127) for t in np.split(tensor, 2))
+    mixed = entropy.code_length(tensor, entropy.fit_model(tensor, 127), 127)
+    assert entropy.code_length(tensor, model, 127, offsets) < 1.003 * apart < 0.9 * mixed
+
+
+def test_the_chosen_models_are_the_best_of_all_that_are_tried():
+    rng = np.random.default_rng(3)
+    offsets = -4 * rng.integers(0, 6, 300).astype(np.int32)
+    tensor = np.clip(np.rint(rng.laplace(0, 9 * 2.0 ** (offsets / 8))), -31, 31).astype(np.int32)
+    best = min(
+        entropy.code_length(tensor, Model(shape, scale), 31, offsets)
+        for shape in range(6, 97, 2)
+        for scale in range(0, 100, 2)
+    )
+    assert entropy.code_length(tensor, entropy.fit_model(tensor, 31, offsets), 31, offsets) < best + 0.1
+
+
+def test_the_chosen_models_are_still_those_of_before_classes():
+    """Which model the encoder chooses is its own affair, but equal symbols should make equal files."""
+    rng = np.random.default_rng(5)
+    drawn = (rng.laplace(0, 9, 500), rng.normal(0, 3, 500), rng.standard_t(1.5, 500) * 2)
+    tensors = [np.clip(np.rint(x), -63, 63).astype(np.int32) for x in drawn]
+    assert [entropy.fit_model(t, 63) for t in tensors] == [Model(26, 54), Model(66, 49), Model(20, 36)]
+
+
+def test_updates_that_are_all_zero_take_no_payload_and_come_back():
+    shapes, offsets = {"w": (1, 300, 300)}, {"w": np.zeros((300, 300), np.int32)}
+    header = file.Header("image", 2, {"shape": [4, 4], "channels": 3}, (1, 1), (1, b""), init=bytes(8))
+    parsed = container.unpack(file.write(header, {"w": Quantized(np.zeros((1, 300, 300), np.int32), 1.0)}, offsets))
+    assert len(parsed.payload) <= 4
+    assert not file.read(parsed, shapes, offsets)["w"].symbols.any()
+    with pytest.raises(ContainerError, match="1440000 parameters in a payload of"):
+        file.read(parsed, {"w": (16, 300, 300)}, offsets)
 
 
 def test_the_chosen_model_comes_close_to_the_entropy():
