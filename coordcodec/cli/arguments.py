@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable
 from typing import Any, NoReturn
 
 from coordcodec import __version__
 from coordcodec.cli import commands as run
-from coordcodec.cli.output import OPTION
+from coordcodec.cli.options import (
+    add_command,
+    add_device,
+    add_force,
+    add_init,
+    add_options,
+    add_preview,
+    add_quiet,
+    default_rates,
+)
 from coordcodec.errors import RecipeError
-from coordcodec.plugins import installed
 from coordcodec.recipe import EFFORTS, PRESETS, Recipe
 
 _DEFAULT = Recipe()
@@ -29,24 +36,6 @@ class _Parser(argparse.ArgumentParser):
         raise RecipeError(f"{message} (see {self.prog} --help)")
 
 
-def _value(text: str) -> Any:
-    """What a modality's option is given: a number, a tuple of numbers, or else the text."""
-    for separator in (",", "x"):
-        try:
-            numbers = tuple(_number(n) for n in text.split(separator))
-        except ValueError:
-            continue
-        return numbers if len(numbers) > 1 else numbers[0]
-    return text
-
-
-def _number(text: str) -> int | float:
-    try:
-        return int(text)
-    except ValueError:
-        return float(text)
-
-
 def build_parser() -> argparse.ArgumentParser:
     """All commands and their options."""
     parser = _Parser(
@@ -58,94 +47,33 @@ def build_parser() -> argparse.ArgumentParser:
     _add_compress(commands)
     _add_decompress(commands)
 
-    info = _add(commands, "info", run.info, "what a file says of itself: network, bytes per section, rate, meta")
+    info = add_command(commands, "info", run.info, "what a file says of itself: network, bytes per section, rate, meta")
     info.add_argument("input", metavar="IN.ccdc", help="a compressed file; - is standard input")
 
-    evaluate = _add(commands, "evaluate", run.evaluate, "how close a file comes to its original, and its rate")
+    evaluate = add_command(commands, "evaluate", run.evaluate, "how close a file comes to its original, and its rate")
     evaluate.add_argument("original", metavar="ORIGINAL", help="the file that was compressed")
     evaluate.add_argument("input", metavar="IN.ccdc", help="the compressed file; - is standard input")
-    _add_options(evaluate, "read_options")
-    _add_init(evaluate)
-    _add_preview(evaluate)
-    _add_force(evaluate)
-    _add_device(evaluate, "where to decode")
-    _add_quiet(evaluate)
+    add_options(evaluate, "read_options")
+    add_init(evaluate)
+    add_preview(evaluate)
+    add_force(evaluate)
+    add_device(evaluate, "where to decode")
+    add_quiet(evaluate)
 
-    _add(commands, "modalities", run.modalities, "the kinds of data that can be compressed, and where they come from")
-    _add(commands, "inits", run.initialisations, "the learned initialisations that are here, and where they come from")
+    add_command(
+        commands, "modalities", run.modalities, "the kinds of data that can be compressed, and where they come from"
+    )
+    add_command(
+        commands, "inits", run.initialisations, "the learned initialisations that are here, and where they come from"
+    )
     _add_new_modality(commands)
     _add_learn_init(commands)
     _add_bench(commands)
     return parser
 
 
-def _add(
-    commands: Any, name: str, action: Callable[[argparse.Namespace], int | None], summary: str, listed: bool = True
-) -> argparse.ArgumentParser:
-    shown = {"help": summary} if listed else {}
-    parser: argparse.ArgumentParser = commands.add_parser(name, description=summary, allow_abbrev=False, **shown)
-    parser.set_defaults(run=action)
-    parser.add_argument("--json", action="store_true", help="print one JSON object on standard output")
-    return parser
-
-
-def _add_device(parser: argparse.ArgumentParser, what: str) -> None:
-    parser.add_argument(
-        "--device", default="auto", help=f"{what}: auto (a GPU where there is one), cpu or cuda; default: auto"
-    )
-
-
-def _add_quiet(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("-q", "--quiet", action="store_true", help="no progress bar, no result line")
-
-
-def _default_rates() -> str:
-    """What is aimed for when no target is given, by modality."""
-    rates = []
-    for name, entry in sorted(installed().modalities.entries.items()):
-        recipe, unit = entry.object.defaults, entry.object.rate_unit
-        size = f"{recipe.num_bytes} bytes" if recipe.num_bytes else f"width {recipe.width}"
-        rates.append(f"{name} {f'{recipe.rate:g} {unit}' if recipe.rate else size}")
-    return ", ".join(rates) or "none is installed"
-
-
-def _add_options(parser: argparse.ArgumentParser, member: str) -> None:
-    """An option for every name in the modalities' `read_options` or `write_options`, with the help of each."""
-    helps: dict[str, list[str]] = {}
-    for kind, entry in sorted(installed().modalities.entries.items()):
-        for name, text in getattr(entry.object, member).items():
-            helps.setdefault(name, []).append(f"{kind}: {text}")
-    group = parser.add_argument_group("options of the modalities")
-    for name, texts in sorted(helps.items()):
-        group.add_argument(
-            f"--{name.replace('_', '-')}",
-            dest=f"{OPTION}{name}",
-            type=_value,
-            metavar="...",
-            help="; ".join(texts).replace("%", "%%"),
-        )
-
-
-def _add_init(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--init",
-        metavar="INIT",
-        help="the learned initialisation that IN.ccdc was made with, its file or its name; default: it is looked for",
-    )
-
-
-def _add_preview(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--preview", metavar="OUT.png", help="a picture of the original, the decoded data and their difference"
-    )
-
-
-def _add_force(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("-f", "--force", action="store_true", help="overwrite an existing output")
-
-
 def _add_compress(commands: Any) -> None:
-    parser = _add(commands, "compress", run.compress, "compress a file")
+    parser = add_command(commands, "compress", run.compress, "compress a file")
     parser.add_argument("input", metavar="INPUT", help="what to compress; - is standard input and needs --modality")
     parser.add_argument(
         "-o", "--output", metavar="OUT.ccdc", help="default: INPUT with the suffix .ccdc; - is standard output"
@@ -155,7 +83,7 @@ def _add_compress(commands: Any) -> None:
     target.add_argument(
         "--rate",
         type=float,
-        help=f"at most this rate, above 0, in the modality's unit; defaults: {_default_rates()}",
+        help=f"at most this rate, above 0, in the modality's unit; defaults: {default_rates()}",
     )
     target.add_argument("--bytes", dest="num_bytes", type=int, metavar="N", help="at most this size, in bytes, from 1")
     target.add_argument("--width", type=int, metavar="M", help="neurons per hidden layer, 1 to 1024, instead of a size")
@@ -185,15 +113,15 @@ def _add_compress(commands: Any) -> None:
         f"default: {_DEFAULT.effort}",
     )
     parser.add_argument("--seed", type=int, metavar="N", help="of all random choices, 0 to 4294967295; default: 0")
-    _add_options(parser, "read_options")
-    _add_preview(parser)
-    _add_device(parser, "where to fit")
-    _add_force(parser)
-    _add_quiet(parser)
+    add_options(parser, "read_options")
+    add_preview(parser)
+    add_device(parser, "where to fit")
+    add_force(parser)
+    add_quiet(parser)
 
 
 def _add_decompress(commands: Any) -> None:
-    parser = _add(commands, "decompress", run.decompress, "decode a file, whole or in part, at any size")
+    parser = add_command(commands, "decompress", run.decompress, "decode a file, whole or in part, at any size")
     parser.add_argument("input", metavar="IN.ccdc", help="a compressed file; - is standard input")
     parser.add_argument(
         "-o",
@@ -202,24 +130,24 @@ def _add_decompress(commands: Any) -> None:
         help="its suffix decides the kind of file; default: IN with the modality's first suffix, such as .png; "
         "- is standard output",
     )
-    _add_options(parser, "write_options")
-    _add_init(parser)
-    _add_device(parser, "where to decode")
-    _add_force(parser)
-    _add_quiet(parser)
+    add_options(parser, "write_options")
+    add_init(parser)
+    add_device(parser, "where to decode")
+    add_force(parser)
+    add_quiet(parser)
 
 
 def _add_new_modality(commands: Any) -> None:
-    parser = _add(commands, "new-modality", run.new_modality, "write a plugin package for a new kind of data")
+    parser = add_command(commands, "new-modality", run.new_modality, "write a plugin package for a new kind of data")
     parser.add_argument("name", metavar="NAME", help="of the modality: 1 to 32 of a-z, 0-9, _ and -")
     parser.add_argument("-o", "--output", metavar="FOLDER", help="default: coordcodec-NAME")
-    _add_force(parser)
-    _add_quiet(parser)
+    add_force(parser)
+    add_quiet(parser)
 
 
 def _add_learn_init(commands: Any) -> None:
     summary = "learn an initialisation from folders of signals, for compress --init"
-    parser = _add(commands, "learn-init", run.learn_init, summary)
+    parser = add_command(commands, "learn-init", run.learn_init, summary)
     parser.add_argument("folders", nargs="+", metavar="FOLDER", help="what to learn from, with all folders below")
     parser.add_argument("--modality", required=True, help="the kind of data (see `coordcodec modalities`)")
     parser.add_argument("--width", type=int, required=True, metavar="M", help="neurons per hidden layer, 1 to 1024")
@@ -245,10 +173,10 @@ def _add_learn_init(commands: Any) -> None:
     parser.add_argument("--first-order", action="store_true", help="take inner gradients as constants: faster, worse")
     parser.add_argument("--licence", metavar="TEXT", help="of the signals; kept in the file")
     parser.add_argument("--resume", action="store_true", help="go on from the checkpoint beside the output")
-    _add_options(parser, "read_options")
-    _add_device(parser, "where to learn")
-    _add_force(parser)
-    _add_quiet(parser)
+    add_options(parser, "read_options")
+    add_device(parser, "where to learn")
+    add_force(parser)
+    add_quiet(parser)
 
 
 def _rates(text: str) -> tuple[float, ...]:
@@ -264,7 +192,7 @@ def _codecs(text: str) -> tuple[str, ...]:
 
 def _add_bench(commands: Any) -> None:
     summary = "measure ours and other codecs on a folder; `bench report RESULTS` draws what came out"
-    parser = _add(commands, "bench", run.bench, summary)
+    parser = add_command(commands, "bench", run.bench, summary)
     parser.add_argument("folder", metavar="FOLDER", help="what to compress; a folder named report is ./report")
     parser.add_argument(
         "-o", "--output", metavar="RESULTS", required=True, help="folder of result rows; a run that is there goes on"
@@ -275,7 +203,7 @@ def _add_bench(commands: Any) -> None:
         type=_rates,
         default=(),
         metavar="R,...",
-        help=f"in the modality's unit, each above 0; defaults: {_default_rates()}",
+        help=f"in the modality's unit, each above 0; defaults: {default_rates()}",
     )
     parser.add_argument(
         "--codecs",
@@ -306,11 +234,11 @@ def _add_bench(commands: Any) -> None:
         help="a row that takes longer has failed; default: 3600",
     )
     parser.add_argument("--retry", action="store_true", help="measure again what failed before")
-    _add_options(parser, "read_options")
-    _add_device(parser, "where ours fit")
-    _add_quiet(parser)
+    add_options(parser, "read_options")
+    add_device(parser, "where ours fit")
+    add_quiet(parser)
 
-    report = _add(
+    report = add_command(
         commands, _REPORT, run.bench_report, "draw the results of `coordcodec bench` as one page", listed=False
     )
     report.prog = f"{report.prog.removesuffix(_REPORT)}bench report"
@@ -319,5 +247,5 @@ def _add_bench(commands: Any) -> None:
     report.add_argument(
         "--published", metavar="FILE.json", help="published curves to draw behind ours; default: those of the package"
     )
-    _add_force(report)
-    _add_quiet(report)
+    add_force(report)
+    add_quiet(report)
