@@ -16,9 +16,10 @@ import coordcodec
 from coordcodec import inits
 from coordcodec.cli import main
 from coordcodec.errors import ContainerError, FileError, InitialisationError, MissingInitialisation, UnknownName
-from coordcodec.inits import library
+from coordcodec.inits import format, heading, library
 from coordcodec.inr.spec import SirenSpec
 from coordcodec.partition import gain_of
+from coordcodec.stream import container, file
 from tests.golden.make import TINY, learned, updated
 
 SMALL = SirenSpec(1, 1, 2, 0, 0, 1000)
@@ -265,6 +266,25 @@ def test_what_would_be_refused_is_not_packed(changed, says):
     with pytest.raises(InitialisationError) as caught:
         small(**changed)
     assert says in str(caught.value)
+
+
+def test_the_format_page_names_the_limits_of_the_code():
+    page = (Path(__file__).parent.parent / "docs" / "format.md").read_text()
+    for words, value in (
+        ("(at most 2^20); the header", heading.MAX_HEADER == 1 << 20),
+        ("The whole has at most 2^26 bytes", heading.MAX_FILE == 1 << 26),
+        ("texts of at most 4096 characters", heading.MAX_FACT == 4096),
+        ("s = 0, 1 ... up to 15, or none at all", heading.MAX_STEPS == 16),
+        ("2^(c / 2); -64 to 63", (format.LOWEST_CODE, format.HIGHEST_CODE) == (-64, 63)),
+        ("| init | 8 |", format.ID_BYTES == container.INIT_BYTES == 8),
+        ("`coordcodec-init-1`", heading.FORMAT == "coordcodec-init-1"),
+        (
+            "4096 + 256 k; with *init* at most\n2^20 + 256 k",
+            (file.FREE_PARAMETERS, file.FREE_UPDATES) == (4096, 1 << 20),
+        ),
+    ):
+        assert words in page
+        assert value
 
 
 # Where they are kept

@@ -12,7 +12,8 @@ from typing import Any
 
 from coordcodec.errors import FileError, InitialisationError, MissingInitialisation, UnknownName
 from coordcodec.files import read_bytes, write_bytes
-from coordcodec.inits.format import MAX_FILE, SUFFIX, Heading, Initialisation, heading, parse
+from coordcodec.inits.format import SUFFIX, Initialisation, parse
+from coordcodec.inits.heading import MAX_FILE, Heading, heading
 from coordcodec.inr.spec import SirenSpec
 
 SHIPPED = Path(__file__).parents[1] / "initialisations"
