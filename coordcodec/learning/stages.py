@@ -37,7 +37,7 @@ def learn(state: State) -> None:
         state.validate(math.nan)
     dog, saved = Watchdog(), time.monotonic()
     while learner.step < steps:
-        losses = []
+        losses: list[float] = []
         with learner:
             while learner.step < steps and (not losses or learner.step % every):
                 tasks = state.pool.at(learner.step)
