@@ -117,7 +117,10 @@ def compress_signal(signal: Signal, modality: Modality, recipe: Recipe, progress
     source = batches.batches_of(signal, partition, spec, recipe.batch, recipe.seed, place, gains)
     precision = device.choose_precision(recipe.precision, place, spec.width)
     origin = siren.as_params(plan.init.theta, place) if plan.init else None
-    with objective.Objective(spec, source, recipe.l1, precision, place, origin) as loss:
+    pull = None
+    if plan.init and origin:
+        pull = objective.Pull(origin, siren.as_params(plan.init.sigmas(), place), recipe.pull)
+    with objective.Objective(spec, source, recipe.l1, precision, place, pull) as loss:
         if plan.init and origin:
             start = maml.adapt(spec, origin, [siren.as_params(rate, place) for rate in plan.init.rates], loss)
         else:

@@ -52,6 +52,8 @@ class Recipe:
     batch: points per step and part, >= 64.
     l1: weight of the L1 norm of the parameters as stored, omega_0 folded in, in the loss, >= 0; the default is the
         1e-5 that Strümpler et al. put on unfolded ones.
+    pull: with a learned initialisation, in place of the L1 norm: how strongly updates are held down, 0 to 100; see
+        `coordcodec.inr.objective.Pull`.
     precision: of the matrix products of the fit: "auto", "bfloat16" or "float32".
     seed: 0 to 2^32 - 1.
     device: "auto", "cpu", "cuda" or another name that torch knows.
@@ -84,6 +86,7 @@ class Recipe:
     lr: float = 6.5e-2
     batch: int = 12288
     l1: float = 3.3e-7
+    pull: float = 0.5
     precision: str = "auto"
     seed: int = 0
     device: str = "auto"
@@ -140,6 +143,7 @@ _RANGES: tuple[tuple[str, float, float], ...] = (
     ("lr", 1e-9, 10),
     ("batch", 64, 1 << 24),
     ("l1", 0, 1),
+    ("pull", 0, 100),
     ("seed", 0, 2**32 - 1),
     ("bits", 2, 12),
 )

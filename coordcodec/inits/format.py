@@ -57,6 +57,10 @@ class Initialisation:
         """What a compressed file calls it: the first 8 bytes of the SHA-256."""
         return bytes.fromhex(self.sha256)[:ID_BYTES]
 
+    def sigmas(self) -> dict[str, Floats]:
+        """The usual size of every parameter's update, float32."""
+        return {name: np.exp2(codes.astype(np.float32) / 2) for name, codes in self.codes.items()}
+
     def offsets(self) -> dict[str, NDArray[np.int32]]:
         """How much smaller a parameter's updates are than the largest of its tensor, in eighths of octaves, <= 0."""
         return {name: 4 * (codes.astype(np.int32) - int(codes.max())) for name, codes in self.codes.items()}

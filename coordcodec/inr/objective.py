@@ -1,4 +1,4 @@
-"""What a fit minimises, and its gradient: mean squared error plus lambda times the L1 norm of what will be coded.
+"""What a fit minimises, and its gradient: mean squared error, and the L1 norm of what will be coded.
 
 Forward and backward pass are written out on buffers that are allocated once. Compared with autograd on the same
 machine this saves the page faults of fresh activations at every step, which on a CPU cost more than the matrix
@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
+from dataclasses import dataclass
 from functools import partial
 from threading import get_ident
 from typing import Any
@@ -46,6 +47,22 @@ class _Workspace:
         self.out = empty(spec.channels)
 
 
+@dataclass(frozen=True)
+class Pull:
+    """Draws parameters towards a learned initialisation, by as much as the bits of their updates are worth.
+
+    To the mean squared error E of every part, `strength` * E * mean(|update| / sigma) is added, sigma being the usual
+    size of a parameter's update: with updates distributed as the coder expects them that mean is, but for a constant,
+    the length of their code, and E * strength what a bit is worth, which goes with E at every rate.
+
+    origin: the initialisation, tensors (1, ...). sigmas: of the same shapes, > 0. strength: >= 0.
+    """
+
+    origin: Params
+    sigmas: Params
+    strength: float
+
+
 _Task = tuple[Params, Callable[[], Batch], int]
 """Parameters of some parts in the precision of the products, what draws their batch or a share of it, and the points
 per part of the whole batch, 0 if the task draws it whole."""
@@ -54,9 +71,9 @@ per part of the whole batch, 0 if the task draws it whole."""
 class Objective:
     """The loss on minibatches of a signal, and its gradient.
 
-    spec: the network. batches: one source of minibatches per part. l1: weight of the L1 norm of all parameters, or of
-    how far they are from `origin`, a learned initialisation, each (1, ...) or (parts, ...).
-    dtype: of the matrix products; parameters and gradients stay float32.
+    spec: the network. batches: one source of minibatches per part. l1: weight of the L1 norm of all parameters.
+    dtype: of the matrix products; parameters and gradients stay float32. pull: what takes the place of the L1 norm
+    where a fit starts from a learned initialisation.
 
     As a context manager it takes a CPU's cores for itself: inside, PyTorch's own threads are reduced.
     """
@@ -68,10 +85,10 @@ class Objective:
         l1: float,
         dtype: torch.dtype,
         device: torch.device,
-        origin: Params | None = None,
+        pull: Pull | None = None,
     ) -> None:
         self.spec, self.batches, self.l1, self.dtype, self.device = spec, batches, l1, dtype, device
-        self.origin = origin
+        self.pull = pull
         self.spaces: dict[tuple[int, ...], _Workspace] = {}
         self.kernels = kernels_for(device)
         self.workers = Workers(device)
@@ -99,14 +116,37 @@ class Objective:
         first = {name: params[name] for name in ("weight0", "bias0")}
         cast = {name: t.to(self.dtype) for name, t in params.items()} | first
         results = self._shares(cast) if len(self.batches) == 1 else self._parts(cast)
-        total = torch.stack([loss for loss, _ in results]).sum()
+        errors = self._errors([errors for errors, _ in results])
         gradients = self._gathered([grads for _, grads in results], params)
-        self.error = total / len(self.batches)
-        if self.l1:
-            tensors = [t.detach() - self.origin[n] if self.origin else t.detach() for n, t in params.items()]
+        self.error = errors.mean()
+        total = errors.sum()
+        if self.pull:
+            total = total + self._pulled(self.pull, errors, params, gradients)
+        elif self.l1:
+            tensors = [tensor.detach() for tensor in params.values()]
             torch._foreach_add_(list(gradients.values()), torch._foreach_sign(tensors), alpha=self.l1)
             total = total + self.l1 * torch.stack(torch._foreach_norm(tensors, 1)).sum()
         return total, gradients
+
+    def _pulled(self, pull: Pull, errors: Tensor, params: Mapping[str, Tensor], gradients: Params) -> Tensor:
+        """Add the pull's gradients; returns its value. errors: each part's, (parts,); they count as constants."""
+        worth = pull.strength / self.spec.parameters * errors
+        total = torch.zeros((), device=self.device)
+        for name, tensor in params.items():
+            updates = tensor.detach() - pull.origin[name]
+            weights = worth.view(-1, *[1] * (updates.ndim - 1)) / pull.sigmas[name]
+            total = total + (weights * updates.abs()).sum()
+            gradients[name].add_(weights * updates.sign_())
+        return total
+
+    def _errors(self, found: list[Tensor]) -> Tensor:
+        """Each part's mean squared error, (parts,), from those of the groups or of the shares of the only part."""
+        if len(self.batches) == 1:
+            return torch.stack(found).sum(0)
+        errors = torch.empty(len(self.batches), device=self.device)
+        for group, own in zip(self.groups, found, strict=True):
+            errors.index_copy_(0, group, own)
+        return errors
 
     def __call__(self, params: Mapping[str, Tensor]) -> Tensor:
         """The loss on the next minibatch as a tensor that autograd can differentiate with respect to `params`."""
@@ -154,7 +194,7 @@ class Objective:
 
     @torch.no_grad()
     def _work(self, task: _Task) -> tuple[Tensor, Params]:
-        """Loss and gradient of a share of a group's minibatches, as parts of the means over all their points."""
+        """Each part's error and gradient on a share of a group's minibatches, as parts of the means over all points."""
         params, draw, points = task
         batch = draw()
         points = points or batch.targets.shape[1]
@@ -171,7 +211,7 @@ class Objective:
 
         error = space.out.to(torch.float32) - batch.targets
         samples = points * spec.channels
-        loss = error.square().sum() / samples
+        loss = error.square().sum((1, 2)) / samples
         back = error.mul_(2 / samples).to(dtype)
         delta, spare = space.back
         grads = {f"weight{last}": torch.bmm(back.mT, space.hidden[last - 1]), f"bias{last}": back.sum(1)}

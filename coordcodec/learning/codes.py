@@ -12,13 +12,15 @@ from torch import Tensor
 from coordcodec.inr import fit, maml
 from coordcodec.inr.batches import Batches
 from coordcodec.inr.device import choose_precision
-from coordcodec.inr.objective import Objective
+from coordcodec.inr.objective import Objective, Pull
 from coordcodec.inr.siren import Params
 from coordcodec.inr.spec import SirenSpec
 from coordcodec.recipe import Recipe
 
 LOWEST, HIGHEST = -64, 63
 """Codes that a file can hold."""
+REACH = 8
+"""Half octaves below a tensor's highest code at which its lowest ones end: less is never known so surely."""
 SMALLEST = 2.0**-32
 """Updates are taken to be at least this large: the lowest code."""
 
@@ -30,16 +32,19 @@ def fitted(
     tasks: Sequence[Batches],
     recipe: Recipe,
     steps: int,
+    sigmas: Params | None = None,
     progress: fit.Progress | None = None,
 ) -> Params:
     """The parameters of tasks after the inner steps and `steps` steps of a fit: each (tasks, ...).
 
-    theta, rates: the initialisation, each (1, ...).
+    theta, rates: the initialisation, each (1, ...). sigmas: how large updates usually are, each (1, ...), if that is
+    known: then they are held down as in a fit that will be coded.
     """
     device = theta["weight0"].device
     precision = choose_precision(recipe.precision, device, spec.width)
     origin = {name: tensor.detach() for name, tensor in theta.items()}
-    with Objective(spec, list(tasks), recipe.l1, precision, device, origin) as objective:
+    pull = Pull(origin, sigmas, recipe.pull) if sigmas else None
+    with Objective(spec, list(tasks), recipe.l1, precision, device, pull) as objective:
         params = maml.adapt(spec, theta, rates, objective)
         return fit.fit(objective, params, steps=steps, lr=recipe.lr, optimizer=recipe.optimizer, progress=progress)[0]
 
@@ -52,7 +57,8 @@ def codes_for(sums: Mapping[str, NDArray[np.float64]], tasks: int) -> dict[str, 
     found = {}
     for name, total in sums.items():
         sizes = shrunk(np.log(np.maximum(total / tasks, SMALLEST)), tasks)
-        found[name] = np.clip(np.rint(2 * sizes / math.log(2)), LOWEST, HIGHEST).astype(np.int8)
+        whole = np.rint(2 * sizes / math.log(2))
+        found[name] = np.clip(np.maximum(whole, whole.max() - REACH), LOWEST, HIGHEST).astype(np.int8)
     return found
 
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from coordcodec.errors import InitialisationError
+from coordcodec.inr.batches import Batches
 from coordcodec.inr.fit import Progress
 from coordcodec.inr.siren import Params
 from coordcodec.learning import codes, spans
@@ -25,6 +26,8 @@ SETTLE_TASKS = 16
 """Tasks of a round of settling."""
 SETTLE_RATE = 0.5
 """How far theta goes towards the mean of the fitted parameters in the first round; then ever less, linearly."""
+FIT_BATCH = 4096
+"""Points per step of these fits: for sizes of updates fewer will do than for files."""
 FITTED_TOGETHER = 16
 """Tasks that are fitted at a time, so that the optimisers' states fit into memory."""
 
@@ -77,7 +80,7 @@ def settle(state: State) -> None:
         if mine:
             own = [chosen[i].resized(state.recipe.batch, done) for i in mine]
             params = codes.fitted(
-                state.spec, theta, state.learner.rates(), own, state.recipe, state.plan.settle_steps, report
+                state.spec, theta, state.learner.rates(), own, state.recipe, state.plan.settle_steps, progress=report
             )
             sums = {name: tensor.sum(0) for name, tensor in params.items()}
         state.ranks.sum(list(sums.values()))
@@ -92,17 +95,27 @@ def settle(state: State) -> None:
 def collect(state: State, theta: Params, rates: list[Params]) -> tuple[dict[str, NDArray[np.int8]], dict[str, float]]:
     """Codes and spans of the updates that long fits of some tasks make, from the initialisation as the file holds it.
 
-    theta, rates: each (1, ...).
+    theta, rates: each (1, ...). How large updates are depends on how strongly they are held down, and that on how large
+    they are: fits of a few tasks come first.
     """
+    chosen = state.pool.some(state.plan.fits, 0)
+    few = chosen[: max(1, len(chosen) // 4)]
+    first, _ = _collected(state, theta, rates, few, None)
+    sigmas = {name: torch.from_numpy(np.exp2(c.astype(np.float32) / 2))[None] for name, c in first.items()}
+    return _collected(state, theta, rates, chosen, {name: sigma.to(state.device) for name, sigma in sigmas.items()})
+
+
+def _collected(
+    state: State, theta: Params, rates: list[Params], chosen: list[Batches], sigmas: Params | None
+) -> tuple[dict[str, NDArray[np.int8]], dict[str, float]]:
     plan = state.plan
-    chosen = state.pool.some(plan.fits, 0)
-    own = [chosen[i].resized(state.recipe.batch, 0) for i in state.ranks.share(len(chosen))]
+    own = [chosen[i].resized(min(FIT_BATCH, state.recipe.batch), 0) for i in state.ranks.share(len(chosen))]
     sizes = {name: torch.zeros(tensor.shape[1:], device=state.device) for name, tensor in theta.items()}
     costs = {name: torch.zeros((), device=state.device) for name in (*theta, spans.ERROR)}
     for start in range(0, len(own), FITTED_TOGETHER):
         tasks = own[start : start + FITTED_TOGETHER]
         report = _share_of(state, start, len(tasks), len(own))
-        params = codes.fitted(state.spec, theta, rates, tasks, state.recipe, plan.fit_steps, report)
+        params = codes.fitted(state.spec, theta, rates, tasks, state.recipe, plan.fit_steps, sigmas, report)
         for name, tensor in params.items():
             sizes[name] += (tensor - theta[name]).abs().sum(0)
         for name, cost in spans.logarithms(state.spec, params, tasks, plan.seed).items():
