@@ -94,6 +94,13 @@ def _add_compress(commands: Any) -> None:
         "default: basic",
     )
     parser.add_argument(
+        "--init",
+        metavar="NAME",
+        help="the learned initialisation to start from, which a decoder needs too: auto (the shipped one for this kind "
+        "of data and size, if there is one), none (the file stands alone), a name (see `coordcodec inits`) or the path "
+        "of a .safetensors file; default: auto",
+    )
+    parser.add_argument(
         "--quantizer",
         metavar="NAME",
         help="how weights become integers: uniform, adaround, qat, half or a plugin's; default: qat",

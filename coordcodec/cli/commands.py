@@ -31,6 +31,7 @@ from coordcodec.cli.output import (
 )
 from coordcodec.data import Signal
 from coordcodec.errors import RecipeError
+from coordcodec.files import read_bytes
 from coordcodec.plugins import installed
 from coordcodec.stream.container import SUFFIX
 
@@ -45,7 +46,7 @@ def compress(a: argparse.Namespace) -> None:
     modality = codec.find_modality(a.input, a.modality)
     choices = {
         name: getattr(a, name)
-        for name in ("rate", "num_bytes", "width", "quantizer", "bits", "effort", "seed", "device")
+        for name in ("rate", "num_bytes", "width", "init", "quantizer", "bits", "effort", "seed", "device")
     }
     recipe = codec.make_recipe(modality, a.preset, **choices)
     options = options_of(a, modality.read_options, modality.name)
@@ -55,9 +56,11 @@ def compress(a: argparse.Namespace) -> None:
         encoded = codec.compress_signal(signal, modality, recipe, watch)
         if watch:
             watch("score", 0, 0)
-        opened = codec.open(encoded.data).to(encoded.device)
+        opened = codec.open(encoded.data, encoded.init).to(encoded.device)
         scores = opened.score(signal)
         preview = draw_preview(opened, signal) if a.preview else None
+    if encoded.init and encoded.init.sha256 not in {entry.sha256 for entry in inits.available()}:
+        inits.keep(read_bytes(a.init))  # so that decoders on this machine find it
     write_output(output, encoded.data, a.force)
     if preview:
         write_output(a.preview, preview, a.force)
@@ -70,6 +73,7 @@ def compress(a: argparse.Namespace) -> None:
         "seconds": round(time.monotonic() - start, 3),
         "steps": encoded.steps,
         "width": encoded.spec.width,
+        "init": encoded.init and {"hash": encoded.init.id.hex(), "name": encoded.init.name},
         "quantizer": recipe.quantizer,
         "bits": round(encoded.bits, 3),
         "device": encoded.device,
