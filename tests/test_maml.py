@@ -14,9 +14,9 @@ from safetensors.torch import load_file
 from coordcodec.data import Grid, Signal
 from coordcodec.inr import batches, maml, ranks, siren
 from coordcodec.inr.batches import Batch
+from coordcodec.inr.curvature import Loss
 from coordcodec.inr.objective import Objective
 from coordcodec.inr.spec import SirenSpec
-from coordcodec.inr.waves import sine
 from coordcodec.partition import Partition
 
 CPU = torch.device("cpu")
@@ -139,20 +139,6 @@ def test_metasgd_of_learn2learn_gives_the_same_gradient():
         assert torch.allclose(got, wanted, rtol=1e-9, atol=1e-12)
 
 
-def test_sines_can_be_differentiated_twice():
-    phase = torch.linspace(-9, 9, 12, dtype=torch.float64).view(3, 4).requires_grad_()
-    assert torch.autograd.gradcheck(sine, phase)
-    assert torch.autograd.gradgradcheck(sine, phase)
-    single = phase.detach().float().requires_grad_()
-    found = []
-    for function in (sine, torch.sin):
-        (slope,) = torch.autograd.grad((function(single) ** 2).sum(), single, create_graph=True)
-        (bend,) = torch.autograd.grad((slope * slope).sum(), single)
-        found.append((function(single).detach(), slope.detach(), bend))
-    for got, expected in zip(*found, strict=True):
-        assert torch.allclose(got, expected, atol=1e-5)
-
-
 def parts(shape, spec, count=3, points=10_000, device=CPU):
     """Tasks of one family: waves of one frequency at random places."""
     rng = np.random.default_rng(0)
@@ -187,6 +173,30 @@ def test_networks_on_minibatches_are_those_on_coordinates(shape, dims):
             wide.append(axis.view(view).expand(*axis.shape[:2], *sides).flatten(1))
         coords = torch.stack(wide, dim=-1)
     assert torch.allclose(got, siren.apply(spec, params, coords), atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("shape", "dims", "depth"), [((40,), 1, 2), ((12, 9), 2, 0), ((12, 9), 2, 3), ((4, 5, 6), 3, 1), (None, 2, 1)]
+)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_losses_gradients_and_hessians_are_autograds(shape, dims, depth, dtype, device):
+    device = torch.device(device)
+    spec = SirenSpec(dims, 2, 6, depth, 2, 1400)
+    batch = batches.join([task.next() for task in parts(shape, spec, 2, device=device)])
+    batch = Batch([feature.to(dtype) for feature in batch.features], batch.targets.to(dtype))
+    params = {name: tensor.to(device, dtype).requires_grad_() for name, tensor in siren.init(spec, 2, 0, 4.0).items()}
+    direction = {name: tensor.to(device, dtype) for name, tensor in siren.init(spec, 2, 1, 1.0).items()}
+    losses = maml.errors(spec, params, batch)
+    gradients = torch.autograd.grad(losses.sum(), list(params.values()), create_graph=True)
+    along = sum((gradient * direction[name]).sum() for name, gradient in zip(params, gradients, strict=True))
+    curved = torch.autograd.grad(along, list(params.values()))
+    found = Loss(spec, {name: tensor.detach() for name, tensor in params.items()}, batch)
+    products = found.curved(direction)
+    near = {"rtol": 1e-3, "atol": 1e-4} if dtype == torch.float32 else {"rtol": 1e-9, "atol": 1e-11}
+    assert torch.allclose(found.losses, losses.detach(), **near)
+    for name, gradient, product in zip(params, gradients, curved, strict=True):
+        assert torch.allclose(found.gradients[name], gradient.detach(), **near), name
+        assert torch.allclose(products[name], product, **near), name
 
 
 def test_adapting_takes_the_inner_steps(device):
@@ -330,5 +340,6 @@ def test_two_processes_learn_what_one_does(tmp_path):
     assert torch.allclose(curves[0], curves[1], rtol=1e-2, equal_nan=True)
     one, two = (load_file(tmp_path / f"{name}.safetensors") for name in ("one", "two"))
     assert torch.allclose(one["theta/weight1"].float(), two["theta/weight1"].float(), atol=0.05)
-    # The codes come from the fits of all tasks, whoever fitted them.
-    assert float((one["scale/weight1"].float() - two["scale/weight1"].float()).abs().mean()) < 0.5
+    # The codes come from the fits of all tasks, whoever fitted them; half as many would be 2 less.
+    differences = [one[name].float() - two[name].float() for name in one if name.startswith("scale/")]
+    assert abs(float(torch.cat([d.flatten() for d in differences]).mean())) < 0.7

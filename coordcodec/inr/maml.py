@@ -27,17 +27,17 @@ import torch
 from torch import Tensor
 
 from coordcodec.inr.batches import Batch, Batches, groups, join
+from coordcodec.inr.curvature import Loss
 from coordcodec.inr.fit import FIRST_LAYER_RATE
 from coordcodec.inr.objective import GPU_POINTS, Objective
 from coordcodec.inr.optim import Adam, Soap, copy_state
 from coordcodec.inr.ranks import ALONE, Ranks
 from coordcodec.inr.siren import Params
 from coordcodec.inr.spec import SirenSpec
-from coordcodec.inr.waves import sine
 from coordcodec.inr.workers import Workers
 
-TOGETHER = 8192
-"""Points of several tasks that a CPU differentiates together."""
+TOGETHER = 2048
+"""Points of several tasks that a CPU computes together: few enough for its cache."""
 RATES_LR = 0.02
 """Adam's learning rate for the logarithms of the inner rates."""
 LAST_LAYER, FIRST_LAYER = 0.02, 0.3
@@ -69,7 +69,7 @@ class Settings:
 
 
 def evaluate(spec: SirenSpec, params: Mapping[str, Tensor], features: Sequence[Tensor]) -> Tensor:
-    """The networks on a minibatch's points: (tasks, n, c), differentiable twice.
+    """The networks on a minibatch's points: (tasks, n, c), differentiably.
 
     params: each (tasks, ...). features: as in `Batch`.
     """
@@ -80,11 +80,11 @@ def evaluate(spec: SirenSpec, params: Mapping[str, Tensor], features: Sequence[T
         shape = [tasks, blocks] + [1] * len(features) + [spec.width]
         shape[2 + k] = feature.shape[2]
         phase = phase + torch.bmm(feature.flatten(1, 2), weight.mT).view(shape)
-    hidden = sine(phase.flatten(1, -2))
+    hidden = torch.sin(phase.flatten(1, -2))
     for layer in range(1, spec.depth + 2):
         hidden = torch.baddbmm(params[f"bias{layer}"][:, None], hidden, params[f"weight{layer}"].mT)
         if layer <= spec.depth:
-            hidden = sine(hidden)
+            hidden = torch.sin(hidden)
     return hidden
 
 
@@ -111,28 +111,9 @@ def adapt(
     if not isinstance(source, Objective):
         with Objective(spec, list(source), 0.0, torch.float32, theta["weight0"].device) as objective:
             return adapt(spec, theta, rates, objective)
-    params = {name: tensor.detach().expand(len(source.batches), *tensor.shape[1:]) for name, tensor in theta.items()}
+    params = {name: tensor.expand(len(source.batches), *tensor.shape[1:]) for name, tensor in theta.items()}
     for rate in rates:
         params = stepped(params, rate, source.gradient(params)[1])
-    return params
-
-
-def unrolled(
-    spec: SirenSpec,
-    theta: Mapping[str, Tensor],
-    rates: Sequence[Mapping[str, Tensor]],
-    sources: Sequence[Batches],
-    first_order: bool = False,
-) -> Params:
-    """The parameters after the inner steps, differentiable with respect to theta and rates, each (1, ...).
-
-    sources: of tasks whose minibatches can be joined.
-    """
-    params = {name: tensor.expand(len(sources), *tensor.shape[1:]) for name, tensor in theta.items()}
-    for rate in rates:
-        loss = errors(spec, params, join([source.next() for source in sources])).sum()
-        gradients = torch.autograd.grad(loss, list(params.values()), create_graph=not first_order)
-        params = stepped(params, rate, dict(zip(params, gradients, strict=True)))
     return params
 
 
@@ -149,7 +130,7 @@ class Learner:
     def __init__(self, spec: SirenSpec, settings: Settings, theta: Params, ranks: Ranks = ALONE) -> None:
         """theta: where to begin, each (1, ...) on the device where to learn."""
         self.spec, self.settings, self.ranks = spec, settings, ranks
-        self.theta = {name: tensor.clone().requires_grad_() for name, tensor in theta.items()}
+        self.theta = {name: tensor.clone() for name, tensor in theta.items()}
         self.logs = [self._first_rates() for _ in range(settings.inner_steps)]
         self.soap = Soap(list(self.theta.values()))
         self.adam = Adam([tensor for logs in self.logs for tensor in logs.values()])
@@ -164,12 +145,12 @@ class Learner:
         logs = {}
         for name, tensor in self.theta.items():
             share = shares.get(name.removeprefix("weight").removeprefix("bias"), 1.0)
-            logs[name] = torch.full_like(tensor, math.log(self.settings.inner_lr * share)).requires_grad_()
+            logs[name] = torch.full_like(tensor, math.log(self.settings.inner_lr * share))
         return logs
 
     def rates(self) -> list[Params]:
         """The inner rates by step, each (1, ...), without a graph."""
-        return [{name: tensor.detach().exp() for name, tensor in logs.items()} for logs in self.logs]
+        return [{name: tensor.exp() for name, tensor in logs.items()} for logs in self.logs]
 
     def __enter__(self) -> Learner:
         self.workers.__enter__()
@@ -189,12 +170,28 @@ class Learner:
             torch._foreach_add_(gradients, own)
         return total, gradients
 
-    def _share(self, sources: Sequence[Batches]) -> tuple[Tensor, tuple[Tensor, ...]]:
-        """The same of tasks whose minibatches can be joined."""
-        rates = [{name: tensor.exp() for name, tensor in logs.items()} for logs in self.logs]
-        params = unrolled(self.spec, self.theta, rates, sources, self.settings.first_order)
-        loss = errors(self.spec, params, join([source.next() for source in sources])).sum()
-        return loss.detach(), torch.autograd.grad(loss, [*self.theta.values(), *self.adam.params])
+    @torch.no_grad()
+    def _share(self, sources: Sequence[Batches]) -> tuple[Tensor, list[Tensor]]:
+        """The same of tasks whose minibatches can be joined.
+
+        Going back through an inner step takes a product with its Hessian: if v is the gradient with respect to the
+        parameters after it, that with respect to those before it is v - H (rates * v).
+        """
+        rates = self.rates()
+        params = {name: tensor.expand(len(sources), *tensor.shape[1:]) for name, tensor in self.theta.items()}
+        inner: list[Loss] = []
+        for rate in rates:
+            inner.append(Loss(self.spec, params, join([source.next() for source in sources])))
+            params = stepped(params, rate, inner[-1].gradients)
+        outer = Loss(self.spec, params, join([source.next() for source in sources]))
+        back, by_log = outer.gradients, list[Tensor]()
+        for rate, loss in zip(reversed(rates), reversed(inner), strict=True):
+            scaled = {name: rate[name] * tensor for name, tensor in back.items()}
+            by_log = [-(scaled[name] * loss.gradients[name]).sum(0, keepdim=True) for name in self.theta] + by_log
+            if not self.settings.first_order:
+                curved = loss.curved(scaled)
+                back = {name: tensor - curved[name] for name, tensor in back.items()}
+        return outer.losses.sum(), [*(back[name].sum(0, keepdim=True) for name in self.theta), *by_log]
 
     def learn(self, sources: Sequence[Batches], tasks: int) -> float:
         """One outer step; returns the mean outer loss of its tasks over all ranks, NaN if it was skipped.
@@ -230,9 +227,9 @@ class Learner:
 
     def state(self) -> dict[str, Tensor]:
         """All that the next step depends on besides the tasks, by name."""
-        found = {f"theta.{name}": tensor.detach() for name, tensor in self.theta.items()}
+        found = {f"theta.{name}": tensor for name, tensor in self.theta.items()}
         for s, logs in enumerate(self.logs):
-            found |= {f"log_rate{s}.{name}": tensor.detach() for name, tensor in logs.items()}
+            found |= {f"log_rate{s}.{name}": tensor for name, tensor in logs.items()}
         found |= {f"soap.{name}": tensor for name, tensor in self.soap.state().items()}
         found |= {f"adam.{name}": tensor for name, tensor in self.adam.state().items()}
         numbers = torch.tensor([self.step, self.skipped, self.factor], dtype=torch.float64)
