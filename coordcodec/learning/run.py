@@ -32,10 +32,11 @@ def learn(plan: Plan, told: Told | None = None, watch: Watch | None = None) -> d
     diverges; KeyboardInterrupt with where the run can go on. Then nothing is written but the checkpoint.
     """
     with ranks.joined(find_device(plan.device)) as (shared, device), warnings.catch_warnings():
-        if not shared.leads:
+        if shared.leads:
+            _check_outputs(plan)
+        else:
             warnings.simplefilter("ignore", UserWarning)
             told = watch = None
-        _check_outputs(plan)
         state = State(plan, shared, device, told or _ignore, watch or _ignore)
         state.pool.left.tell(len(state.pool.files))
         if plan.resume:
@@ -62,9 +63,7 @@ def _ignore(*told: object) -> None:
 def _check_outputs(plan: Plan) -> None:
     for path in (Path(plan.output), plan.picture):
         check_writable(path, plan.force)
-    if plan.resume:
-        return
-    if plan.checkpoint.exists() and not plan.force:
+    if plan.checkpoint.exists() and not (plan.resume or plan.force):
         raise FileError(f"{plan.checkpoint} exists; go on from it with --resume, or begin anew with --force")
 
 
