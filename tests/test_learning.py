@@ -349,6 +349,7 @@ def test_few_unreadable_files_are_left_out_and_many_are_an_error(arrays):
         found.left.tell(40)
     with pytest.raises(SignalError, match=r"3 of 40 files cannot be read, more than 5%, such as .*037.npy: .*no array"):
         arrays([(20, 20, 1)] * 37 + [None] * 3)
+    assert arrays([(20, 20, 1)] * 37 + [None] * 3, most_unreadable=0.1).left.count == 3
 
 
 def test_signals_of_other_kinds_are_left_out_or_an_error(arrays):

@@ -164,6 +164,7 @@ def _add_learn_init(commands: Any) -> None:
     target.add_argument("--bytes", dest="num_bytes", type=int, metavar="N", help="the same as a size in bytes")
     for name, kind, letter, text in (
         ("limit", int, "N", "take so many files, evenly spread, from 2; default: all"),
+        ("most-unreadable", float, "S", "share of files that may be unreadable, 0 to 1; default: 0.05"),
         ("outer-steps", int, "N", "steps of learning, from 1; default: 2000"),
         ("inner-steps", int, "N", "steps of each task's fit, 0 to 16; default: 3"),
         ("inner-lr", float, "R", "inner rates at the beginning, 1e-06 to 1000; default: 1"),

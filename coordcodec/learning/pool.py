@@ -70,7 +70,7 @@ class Pool:
                 room -= self._sizes[number]
                 if room >= 0:
                     self.held[number] = tasks
-        self.left.check(len(self.files))
+        self.left.check(len(self.files), self.reader.plan.most_unreadable)
         if not self.held_back or not self._sizes:
             raise SignalError(
                 f"{', '.join(self.reader.plan.folders)}: learning takes at least two signals, one to learn from and "

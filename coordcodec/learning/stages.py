@@ -14,6 +14,7 @@ from coordcodec.errors import InitialisationError
 from coordcodec.inr.batches import Batches
 from coordcodec.inr.fit import Progress
 from coordcodec.inr.siren import Params
+from coordcodec.inr.workers import Workers
 from coordcodec.learning import codes, spans
 from coordcodec.learning.state import State
 from coordcodec.learning.watchdog import Watchdog
@@ -118,7 +119,9 @@ def _collected(
         params = codes.fitted(state.spec, theta, rates, tasks, state.recipe, plan.fit_steps, sigmas, report)
         for name, tensor in params.items():
             sizes[name] += (tensor - theta[name]).abs().sum(0)
-        for name, cost in spans.logarithms(state.spec, params, tasks, plan.seed).items():
+        with Workers(state.device):  # many small operations, at each of which PyTorch's threads would meet
+            found = spans.logarithms(state.spec, params, tasks, plan.seed)
+        for name, cost in found.items():
             costs[name] += cost
     state.ranks.sum([*sizes.values(), *costs.values()])
     arrays = {name: tensor.double().cpu().numpy() for name, tensor in sizes.items()}

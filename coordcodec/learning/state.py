@@ -16,6 +16,7 @@ from coordcodec.inr.batches import Batches, groups, join
 from coordcodec.inr.objective import GPU_POINTS
 from coordcodec.inr.ranks import Ranks
 from coordcodec.inr.spec import SirenSpec
+from coordcodec.inr.workers import Workers
 from coordcodec.learning import checkpoint
 from coordcodec.learning.curve import Point, decibels
 from coordcodec.learning.plan import Plan
@@ -105,14 +106,17 @@ def validated(
     spec: SirenSpec, theta: siren.Params, rates: list[siren.Params], tasks: list[Batches]
 ) -> tuple[float, float]:
     """The mean PSNR in dB of tasks without and with the inner steps, on points that these did not see."""
-    theta = {name: tensor.detach().expand(len(tasks), *tensor.shape[1:]) for name, tensor in theta.items()}
+    theta = {name: tensor.expand(len(tasks), *tensor.shape[1:]) for name, tensor in theta.items()}
     adapted = maml.adapt(spec, theta, rates, tasks)
-    most = maml.TOGETHER if theta["weight0"].device.type == "cpu" else GPU_POINTS
-    found: tuple[list[Tensor], list[Tensor]] = ([], [])
-    for group in groups(tasks, most, 1):
+    device = theta["weight0"].device
+
+    def errors(group: list[int]) -> Tensor:
         batch = join([tasks[i].next() for i in group])
-        for errors, params in zip(found, (theta, adapted), strict=True):
-            own = {name: tensor[group] for name, tensor in params.items()}
-            errors.append(maml.errors(spec, own, batch))
-    before, after = (float((-10 * torch.log10(torch.cat(e).clamp_min(1e-10) / 4)).mean()) for e in found)
+        found = [maml.errors(spec, {n: t[group] for n, t in params.items()}, batch) for params in (theta, adapted)]
+        return torch.stack(found)
+
+    most = maml.TOGETHER if device.type == "cpu" else GPU_POINTS
+    with Workers(device) as workers:
+        found = torch.cat(workers.start(errors, groups(tasks, most, workers.count))(), dim=1)
+    before, after = (-10 * torch.log10(found.clamp_min(1e-10) / 4)).mean(1).tolist()
     return before, after

@@ -24,8 +24,6 @@ T = TypeVar("T")
 
 LEAST_SAMPLES = 64
 """Parts with fewer samples are no tasks."""
-MOST_UNREADABLE = 0.05
-"""A folder with a larger share of files that cannot be read is probably not the folder that was meant."""
 
 
 def find_files(folders: Iterable[str], suffixes: Sequence[str], limit: int | None = None) -> list[Path]:
@@ -121,12 +119,12 @@ class Left:
         """How many."""
         return len(self.unreadable) + len(self.other_channels) + len(self.small)
 
-    def check(self, files: int) -> None:
-        """Raise SignalError when too many of `files` were left out."""
+    def check(self, files: int, most_unreadable: float) -> None:
+        """Raise SignalError when more than this share of `files` cannot be read, or most have other channels."""
         unreadable, others = self.unreadable, self.other_channels
-        if len(unreadable) > MOST_UNREADABLE * files:
-            share = f"{len(unreadable)} of {files} files cannot be read, more than {MOST_UNREADABLE:.0%}"
-            raise SignalError(f"{share}, such as {unreadable[0]}")
+        if len(unreadable) > most_unreadable * files:
+            share = f"{len(unreadable)} of {files} files cannot be read, more than {most_unreadable:.0%}"
+            raise SignalError(f"{share}, such as {unreadable[0]}; mend them or allow more with --most-unreadable")
         if len(others) > files / 2:
             share = f"{len(others)} of {files} files have other channels than the first"
             raise SignalError(f"{share}, such as {others[0]}; learn from folders of one kind")
