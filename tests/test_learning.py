@@ -352,6 +352,13 @@ def test_few_unreadable_files_are_left_out_and_many_are_an_error(arrays):
     assert arrays([(20, 20, 1)] * 37 + [None] * 3, most_unreadable=0.1).left.count == 3
 
 
+def test_something_is_always_held_back(arrays):
+    found = arrays([None, (20, 20, 1), (20, 20, 1)], most_unreadable=0.5)
+    assert (found.signals, len(found.held_back)) == (1, 2)
+    with pytest.raises(SignalError, match="learning takes at least two signals, .* found 1"):
+        arrays([None, (20, 20, 1), None], most_unreadable=0.7)
+
+
 def test_signals_of_other_kinds_are_left_out_or_an_error(arrays):
     found = arrays([(20, 20, 1)] * 3 + [(20, 20, 2)] * 2)
     assert (found.reader.spec.channels, len(found.left.other_channels)) == (1, 2)

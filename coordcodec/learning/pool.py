@@ -57,12 +57,14 @@ class Pool:
     def _survey(self, watch: Watch) -> None:
         """Read every file."""
         wanted = min(math.ceil(len(self.files) / EVERY), MOST_HELD_BACK)
-        aside, room = set(spread(range(len(self.files)), wanted)), MOST_BYTES
+        aside, due, room = set(spread(range(len(self.files)), wanted)), 0, MOST_BYTES
         for number in range(len(self.files)):
             watch("read", number, len(self.files))
+            due += number in aside
             tasks = self._judged(number)
-            if tasks and number in aside:
+            if tasks and due:  # for one that was left out the next one is held back
                 self.held_back += spread(tasks, MOST_HELD_BACK)
+                due -= 1
             elif tasks:
                 self._sizes[number] = held_bytes(tasks)
                 self.samples += sum(len(task.values) for task in tasks)
