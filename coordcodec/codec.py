@@ -15,7 +15,7 @@ from functools import partial
 from typing import Any
 
 from coordcodec import compressed as opened
-from coordcodec import plugins, sizing
+from coordcodec import networks, plugins, sizing
 from coordcodec.compressed import Compressed, Progress
 from coordcodec.data import Signal, Symbols
 from coordcodec.errors import RecipeError
@@ -165,7 +165,7 @@ def _plan(signal: Signal, modality: Modality, recipe: Recipe) -> _Plan:
     def side(spec: SirenSpec, init: bytes) -> int:
         return file.side_bytes(header(spec, init), spec.shapes(), recipe.quantizer == "half")
 
-    spec, init, target = sizing.choose_network(signal, modality, recipe, partition, target, side)
+    spec, init, target = networks.choose_network(signal, modality, recipe, partition, target, side)
     offsets, known = (init.offsets(), init.id) if init else (None, b"")
     return _Plan(partition, gains, spec, init, target, lambda s: file.write(header(spec, known), s, offsets))
 

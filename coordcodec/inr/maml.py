@@ -200,7 +200,8 @@ class Learner:
         """
         total, gradients = self.gradient(sources)
         self.ranks.sum([total, *gradients])
-        finite = all(bool(torch.isfinite(tensor).all()) for tensor in (total, *gradients))
+        # One look for all of them: on a GPU each takes a halt.
+        finite = bool(torch.isfinite(torch.stack(torch._foreach_norm([total, *gradients]))).all())
         self.whole = False
         if finite:
             self._move([gradient / tasks for gradient in gradients])
