@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -60,6 +61,16 @@ def codes_for(sums: Mapping[str, NDArray[np.float64]], tasks: int) -> dict[str, 
         whole = np.rint(2 * sizes / math.log(2))
         found[name] = np.clip(np.maximum(whole, whole.max() - REACH), LOWEST, HIGHEST).astype(np.int8)
     return found
+
+
+def sigmas_for(codes: Mapping[str, NDArray[np.int8]], device: torch.device) -> Params:
+    """The sizes that codes stand for, each (1, ...)."""
+    return {name: torch.from_numpy(np.exp2(c.astype(np.float32) / 2))[None].to(device) for name, c in codes.items()}
+
+
+def as_arrays(tensors: Mapping[str, Tensor]) -> dict[str, NDArray[np.float64]]:
+    """Tensors as float64 arrays."""
+    return {name: tensor.double().cpu().numpy() for name, tensor in tensors.items()}
 
 
 def shrunk(logs: NDArray[np.float64], tasks: int) -> NDArray[np.float64]:

@@ -67,7 +67,10 @@ def _give_up(state: State, complaint: str) -> None:
 
 
 def settle(state: State) -> None:
-    """Move theta to where long fits end on average (Reptile, Nichol et al. 2018), some tasks a round."""
+    """Move theta to where long fits end on average (Reptile, Nichol et al. 2018), some tasks a round.
+
+    From the second round on updates are held down by how large they were in the round before.
+    """
     rounds, theta = state.plan.settle_rounds, state.learner.theta
     while state.rounds < rounds:
         done = state.rounds
@@ -77,14 +80,16 @@ def settle(state: State) -> None:
             state.watch("settle", done * steps + step, rounds * steps)
 
         sums = {name: torch.zeros_like(tensor[0]) for name, tensor in theta.items()}
+        sizes = {name: torch.zeros_like(tensor[0]) for name, tensor in theta.items()}
         mine = state.ranks.share(len(chosen))
         if mine:
-            own = [chosen[i].resized(state.recipe.batch, done) for i in mine]
-            params = codes.fitted(
-                state.spec, theta, state.learner.rates(), own, state.recipe, state.plan.settle_steps, progress=report
-            )
+            own = [chosen[i].resized(min(FIT_BATCH, state.recipe.batch), done) for i in mine]
+            steps, rates = state.plan.settle_steps, state.learner.rates()
+            params = codes.fitted(state.spec, theta, rates, own, state.recipe, steps, state.sigmas or None, report)
             sums = {name: tensor.sum(0) for name, tensor in params.items()}
-        state.ranks.sum(list(sums.values()))
+            sizes = {name: (tensor - theta[name].detach()).abs().sum(0) for name, tensor in params.items()}
+        state.ranks.sum([*sums.values(), *sizes.values()])
+        state.sigmas = codes.sigmas_for(codes.codes_for(codes.as_arrays(sizes), len(chosen)), state.device)
         state.learner.move(
             {name: tensor / len(chosen) for name, tensor in sums.items()}, SETTLE_RATE * (1 - done / rounds)
         )
@@ -102,8 +107,7 @@ def collect(state: State, theta: Params, rates: list[Params]) -> tuple[dict[str,
     chosen = state.pool.some(state.plan.fits, 0)
     few = chosen[: max(1, len(chosen) // 4)]
     first, _ = _collected(state, theta, rates, few, None)
-    sigmas = {name: torch.from_numpy(np.exp2(c.astype(np.float32) / 2))[None] for name, c in first.items()}
-    return _collected(state, theta, rates, chosen, {name: sigma.to(state.device) for name, sigma in sigmas.items()})
+    return _collected(state, theta, rates, chosen, codes.sigmas_for(first, state.device))
 
 
 def _collected(
@@ -124,9 +128,8 @@ def _collected(
         for name, cost in found.items():
             costs[name] += cost
     state.ranks.sum([*sizes.values(), *costs.values()])
-    arrays = {name: tensor.double().cpu().numpy() for name, tensor in sizes.items()}
     totals = {name: float(cost) for name, cost in costs.items()}
-    return codes.codes_for(arrays, len(chosen)), spans.spans_for(state.spec, totals, len(chosen))
+    return codes.codes_for(codes.as_arrays(sizes), len(chosen)), spans.spans_for(state.spec, totals, len(chosen))
 
 
 def _share_of(state: State, start: int, count: int, total: int) -> Progress:

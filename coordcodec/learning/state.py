@@ -32,8 +32,8 @@ class State:
     """A run.
 
     plan, ranks, device: what to do, among which processes, where. modality, recipe: of the signals. pool: the tasks.
-    spec: the network. learner: theta and the inner rates. rounds: of settling that are done. curve: the validations
-    so far. saved: the outer step whose state the checkpoint holds.
+    spec: the network. learner: theta and the inner rates. rounds: of settling that are done. sigmas: how large updates
+    were in the last of them, each (1, ...); empty before. curve: the validations so far. saved: the outer step whose state the checkpoint holds.
     """
 
     def __init__(self, plan: Plan, ranks: Ranks, device: torch.device, told: Told, watch: Watch) -> None:
@@ -50,6 +50,7 @@ class State:
         drawn = siren.init(self.spec, 1, plan.seed, self.recipe.omega_0)
         self.learner = maml.Learner(self.spec, settings, {n: t.to(device) for n, t in drawn.items()}, ranks)
         self.rounds = 0
+        self.sigmas: siren.Params = {}
         self.curve: list[Point] = []
         self.earlier = 0.0
         self.saved = 0
@@ -79,6 +80,7 @@ class State:
                 "curve": torch.tensor(rows, dtype=torch.float64).view(-1, 4),
                 "seconds": torch.tensor(self.seconds, dtype=torch.float64),
                 "rounds": torch.tensor(self.rounds),
+                **{f"sigma.{name}": tensor for name, tensor in self.sigmas.items()},
             }
             checkpoint.save(self.plan.checkpoint, self.learner.state() | own, self.plan.lasting())
 
@@ -90,6 +92,8 @@ class State:
             self.learner.restore(state)
             self.curve = [Point(int(step), *rest) for step, *rest in state["curve"].tolist()]
             self.earlier, self.rounds = float(state["seconds"]), int(state["rounds"])
+            if self.rounds:
+                self.sigmas = {name: state[f"sigma.{name}"].to(self.device) for name in self.spec.shapes()}
         except (KeyError, ValueError, TypeError, RuntimeError) as error:
             raise InitialisationError(f"damaged checkpoint {path}: {error}") from None
         self.saved = self.learner.step
