@@ -86,7 +86,7 @@ class Recipe:
     lr: float = 6.5e-2
     batch: int = 12288
     l1: float = 3.3e-7
-    pull: float = 0.5
+    pull: float = 0.1
     precision: str = "auto"
     seed: int = 0
     device: str = "auto"

@@ -33,7 +33,8 @@ class State:
 
     plan, ranks, device: what to do, among which processes, where. modality, recipe: of the signals. pool: the tasks.
     spec: the network. learner: theta and the inner rates. rounds: of settling that are done. sigmas: how large updates
-    were in the last of them, each (1, ...); empty before. curve: the validations so far. saved: the outer step whose state the checkpoint holds.
+    were in the last of them, each (1, ...); empty before. curve: the validations so far. saved: the outer step whose
+    state the checkpoint holds.
     """
 
     def __init__(self, plan: Plan, ranks: Ranks, device: torch.device, told: Told, watch: Watch) -> None:
