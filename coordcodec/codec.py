@@ -108,7 +108,7 @@ def make_recipe(modality: Modality, preset: str | None = None, **choices: Any) -
 
 def compress_signal(signal: Signal, modality: Modality, recipe: Recipe, progress: Progress | None = None) -> Encoded:
     """Fit, quantize, encode, pack."""
-    from coordcodec.inr import batches, device, fit, maml, objective, siren
+    from coordcodec.inr import batches, device, fit, maml, objective, pull, siren
 
     place = device.find_device(recipe.device)
     plan = _plan(signal, modality, recipe)
@@ -117,10 +117,11 @@ def compress_signal(signal: Signal, modality: Modality, recipe: Recipe, progress
     source = batches.batches_of(signal, partition, spec, recipe.batch, recipe.seed, place, gains)
     precision = device.choose_precision(recipe.precision, place, spec.width)
     origin = siren.as_params(plan.init.theta, place) if plan.init else None
-    pull = None
+    held = None
     if plan.init and origin:
-        pull = objective.Pull(origin, siren.as_params(plan.init.sigmas(), place), recipe.pull)
-    with objective.Objective(spec, source, recipe.l1, precision, place, pull) as loss:
+        sigmas = siren.as_params(plan.init.sigmas(), place)
+        held = pull.Pull(origin, sigmas, plan.init.spans, plan.room, recipe.pull)
+    with objective.Objective(spec, source, recipe.l1, precision, place, held) as loss:
         if plan.init and origin:
             start = maml.adapt(spec, origin, [siren.as_params(rate, place) for rate in plan.init.rates], loss)
         else:
@@ -143,13 +144,14 @@ def compress_signal(signal: Signal, modality: Modality, recipe: Recipe, progress
 @dataclass(frozen=True)
 class _Plan:
     """What is decided before the fit: how the domain is cut, gains, the network of each part and where it starts, the
-    most bytes."""
+    most bytes, and the bits that these leave for parameters."""
 
     partition: Partition
     gains: bytes
     spec: SirenSpec
     init: Initialisation | None
     target: int | None
+    room: float | None
     file: Callable[[Symbols], bytes]
 
 
@@ -167,7 +169,8 @@ def _plan(signal: Signal, modality: Modality, recipe: Recipe) -> _Plan:
 
     spec, init, target = networks.choose_network(signal, modality, recipe, partition, target, side)
     offsets, known = (init.offsets(), init.id) if init else (None, b"")
-    return _Plan(partition, gains, spec, init, target, lambda s: file.write(header(spec, known), s, offsets))
+    room = None if target is None else 8.0 * max(1, target - side(spec, known))
+    return _Plan(partition, gains, spec, init, target, room, lambda s: file.write(header(spec, known), s, offsets))
 
 
 def _quantize(plan: _Plan, recipe: Recipe, params: Mapping[str, Any], calls: _Calls) -> tuple[Symbols, float]:

@@ -52,8 +52,8 @@ class Recipe:
     batch: points per step and part, >= 64.
     l1: weight of the L1 norm of the parameters as stored, omega_0 folded in, in the loss, >= 0; the default is the
         1e-5 that Strümpler et al. put on unfolded ones.
-    pull: with a learned initialisation, in place of the L1 norm: how strongly updates are held down, 0 to 100; see
-        `coordcodec.inr.objective.Pull`.
+    pull: with a learned initialisation, in place of the L1 norm: how strongly updates are held down, 0 to 100, in units
+        of what their bits are worth; see `coordcodec.inr.pull`.
     precision: of the matrix products of the fit: "auto", "bfloat16" or "float32".
     seed: 0 to 2^32 - 1.
     device: "auto", "cpu", "cuda" or another name that torch knows.
@@ -86,7 +86,7 @@ class Recipe:
     lr: float = 6.5e-2
     batch: int = 12288
     l1: float = 3.3e-7
-    pull: float = 0.1
+    pull: float = 1.0
     precision: str = "auto"
     seed: int = 0
     device: str = "auto"

@@ -55,7 +55,7 @@ def plan(folder, **choices):
 
 def test_an_initialisation_is_learned_from_a_folder(pictures, tmp_path):
     told = []
-    facts = learn(plan(pictures, licence="CC0", settle_rounds=1, settle_steps=5), told.append)
+    facts = learn(plan(pictures, licence="CC0"), told.append)
     data = (tmp_path / "init.safetensors").read_bytes()
     found = inits.parse(data)
     assert (found.name, found.modality, found.spec.width, len(found.rates)) == ("init", "image", 8, 3)
@@ -75,7 +75,7 @@ def test_an_initialisation_is_learned_from_a_folder(pictures, tmp_path):
     assert str(tmp_path) not in data.decode("latin-1")
     assert re.fullmatch(r"-?\d+\.\d\d -> \d+\.\d\d dB in 3 steps", found.facts["gain"])
     assert facts["psnr_db"] > facts["before_db"]
-    assert [line.split()[0] for line in told] == ["step", "step", "step", "round"]
+    assert [line.split()[0] for line in told] == ["step", "step", "step"]
 
 
 def test_the_same_seed_learns_the_same(pictures, tmp_path):
@@ -138,15 +138,10 @@ def test_an_interrupted_run_goes_on(pictures, tmp_path):
     assert np.allclose(one.theta["weight1"], two.theta["weight1"], atol=0.02)
 
 
-def test_settling_and_fits_go_on_too(pictures, tmp_path):
-    choices = {"outer_steps": 4, "settle_rounds": 2, "settle_steps": 50}
+def test_what_comes_after_the_state_may_be_asked_for_anew(pictures, tmp_path):
     with pytest.raises(KeyboardInterrupt, match="the state after 4 outer steps"):
-        learn(plan(pictures, **choices), watch=interrupting("settle", 100))
-    told = []
-    learn(plan(pictures, **choices, resume=True), told.append)
-    assert [line.split(":")[0] for line in told] == ["round 2"]
-    # What comes after the state that is kept may be asked for anew.
-    facts = learn(plan(pictures, outer_steps=4, settle_rounds=2, fit_steps=3, resume=True, force=True))
+        learn(plan(pictures, outer_steps=4), watch=interrupting("fits", 1))
+    facts = learn(plan(pictures, outer_steps=4, fit_steps=3, resume=True, force=True))
     assert facts["outer_steps"] == 4
 
 

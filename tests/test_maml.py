@@ -317,8 +317,7 @@ def test_two_processes_learn_what_one_does(tmp_path):
         small = Image.fromarray(rng.integers(0, 255, (4, 4, 3), np.uint8))
         small.resize((16, 16), Image.Resampling.BICUBIC).save(tmp_path / "pictures" / f"{i}.png")
     words = ["pictures", "--modality", "image", "--width", "8", "--outer-steps", "12", "--tasks-per-step", "5"]
-    words += ["--points", "256", "--fits", "3", "--fit-steps", "4", "--device", "cpu", "--settle-rounds", "1"]
-    words += ["--settle-steps", "4", "--quiet"]
+    words += ["--points", "256", "--fits", "3", "--fit-steps", "4", "--device", "cpu", "--quiet"]
     environment = {**os.environ, "XDG_CACHE_HOME": str(tmp_path), "OMP_NUM_THREADS": "1"}
 
     def run(output, *launcher):

@@ -171,8 +171,6 @@ def _add_learn_init(commands: Any) -> None:
         ("outer-lr", float, "R", "peak learning rate of the initialisation, 1e-06 to 1; default: 0.02"),
         ("tasks-per-step", int, "B", "tasks of an outer step, 1 to 4096; default: 8"),
         ("points", int, "P", "points of each of their minibatches, 64 to 1048576; default: 1024"),
-        ("settle-rounds", int, "R", "then move it to where fits end, so many times, 0 to 10000; default: 0"),
-        ("settle-steps", int, "S", "steps of these fits, 1 to 1000000; default: 500"),
         ("fits", int, "F", "tasks fitted to learn how large updates are, 1 to 4096; default: 48"),
         ("fit-steps", int, "N", "steps of each of these fits, 1 to 1000000; default: 1000"),
         ("seed", int, "N", "of all random choices, 0 to 4294967295; default: 0"),

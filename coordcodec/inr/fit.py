@@ -67,6 +67,8 @@ def fit(
     stepper: Adam | Soap = OPTIMIZERS[optimizer](list(params.values()))
     losses = torch.zeros((), device=objective.device)
     for step in range(steps):
+        if objective.pull and step % CHECK == 0:
+            objective.pull.measure(objective, params)
         _, gradients = objective.gradient(params)
         losses += objective.error
         share = factor * schedule(step, steps)
@@ -75,7 +77,8 @@ def fit(
             continue
         recent = float(losses) / CHECK
         losses.zero_()
-        if guard.diverged(recent, params):
+        added = objective.pull.cost if objective.pull else 0.0
+        if guard.diverged(recent + added, params):
             factor /= 2
             for name, tensor in guard.params.items():
                 params[name].copy_(tensor)

@@ -218,14 +218,6 @@ class Learner:
         self.soap.step(gradients[: len(lrs)], lrs)
         self.adam.step(gradients[len(lrs) :], [RATES_LR * share] * len(self.adam.params))
 
-    @torch.no_grad()
-    def move(self, towards: Mapping[str, Tensor], share: float) -> None:
-        """Go a share of the way from theta to other parameters, each (...)."""
-        self.whole = False
-        for name, tensor in self.theta.items():
-            tensor.lerp_(towards[name], share)
-        self.whole = True
-
     def state(self) -> dict[str, Tensor]:
         """All that the next step depends on besides the tasks, by name."""
         found = {f"theta.{name}": tensor for name, tensor in self.theta.items()}

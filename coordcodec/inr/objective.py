@@ -10,10 +10,10 @@ On a CPU a few threads share each minibatch and meet once per step (see `workers
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
 from functools import partial
+from math import prod
 from threading import get_ident
 from typing import Any
 
@@ -22,6 +22,7 @@ from torch import Tensor
 
 from coordcodec.inr.batches import Batch, Batches, groups, join, split
 from coordcodec.inr.kernels import kernels_for
+from coordcodec.inr.pull import Pull
 from coordcodec.inr.siren import Params
 from coordcodec.inr.spec import SirenSpec
 from coordcodec.inr.workers import Workers
@@ -32,6 +33,8 @@ CACHED_POINTS = 8192
 """Points of several parts that a CPU computes together: few enough for its cache, enough to outweigh the calls."""
 GPU_POINTS = 1 << 20
 """Points of several parts that a GPU computes together."""
+PROBED_POINTS = 4096
+"""Points per part at which parameters are compared, at most."""
 
 
 class _Workspace:
@@ -45,22 +48,6 @@ class _Workspace:
         self.slopes = [empty(spec.width) for _ in range(spec.depth + 1)]
         self.back = [empty(spec.width) for _ in range(2)]
         self.out = empty(spec.channels)
-
-
-@dataclass(frozen=True)
-class Pull:
-    """Draws parameters towards a learned initialisation, by as much as the bits of their updates are worth.
-
-    To the mean squared error E of every part, `strength` * E * mean(|update| / sigma) is added, sigma being the usual
-    size of a parameter's update: with updates distributed as the coder expects them that mean is, but for a constant,
-    the length of their code, and E * strength what a bit is worth, which goes with E at every rate.
-
-    origin: the initialisation, tensors (1, ...). sigmas: of the same shapes, > 0. strength: >= 0.
-    """
-
-    origin: Params
-    sigmas: Params
-    strength: float
 
 
 _Task = tuple[Params, Callable[[], Batch], int]
@@ -93,6 +80,7 @@ class Objective:
         self.kernels = kernels_for(device)
         self.workers = Workers(device)
         self.groups: list[Tensor] = []
+        self.probes: list[Batches] = []
         self.ahead: Future[Batch] | None = None
         self.error = torch.zeros((), device=device)
         """The mean squared error of the last minibatch, averaged over the parts."""
@@ -112,32 +100,36 @@ class Objective:
 
     def gradient(self, params: Mapping[str, Tensor]) -> tuple[Tensor, Params]:
         """The loss on the next minibatch of every part, summed over parts, and its gradient by tensor."""
-        # The first layer stays in float32: its phases reach tens of radians.
-        first = {name: params[name] for name in ("weight0", "bias0")}
-        cast = {name: t.to(self.dtype) for name, t in params.items()} | first
+        cast = self._cast(params)
         results = self._shares(cast) if len(self.batches) == 1 else self._parts(cast)
         errors = self._errors([errors for errors, _ in results])
         gradients = self._gathered([grads for _, grads in results], params)
         self.error = errors.mean()
         total = errors.sum()
         if self.pull:
-            total = total + self._pulled(self.pull, errors, params, gradients)
+            total = total + self.pull.add(params, gradients)
         elif self.l1:
             tensors = [tensor.detach() for tensor in params.values()]
             torch._foreach_add_(list(gradients.values()), torch._foreach_sign(tensors), alpha=self.l1)
             total = total + self.l1 * torch.stack(torch._foreach_norm(tensors, 1)).sum()
         return total, gradients
 
-    def _pulled(self, pull: Pull, errors: Tensor, params: Mapping[str, Tensor], gradients: Params) -> Tensor:
-        """Add the pull's gradients; returns its value. errors: each part's, (parts,); they count as constants."""
-        worth = pull.strength / self.spec.parameters * errors
-        total = torch.zeros((), device=self.device)
-        for name, tensor in params.items():
-            updates = tensor.detach() - pull.origin[name]
-            weights = worth.view(-1, *[1] * (updates.ndim - 1)) / pull.sigmas[name]
-            total = total + (weights * updates.abs()).sum()
-            gradients[name].add_(weights * updates.sign_())
-        return total
+    def errors(self, candidates: Sequence[Mapping[str, Tensor]]) -> list[Tensor]:
+        """Each part's mean squared error for several candidates, on the same points: (parts,) each."""
+        if not self.probes:
+            self.probes = [b.resized(min(PROBED_POINTS, prod(b.shape)), i) for i, b in enumerate(self.batches)]
+        found = [torch.empty(len(self.batches), device=self.device) for _ in candidates]
+        for i, probe in enumerate(self.probes):
+            batch = probe.next()
+            for errors, params in zip(found, candidates, strict=True):
+                own = {name: tensor[i : i + 1] for name, tensor in params.items()}
+                errors[i] = self._work((self._cast(own), partial(_same, batch), 0))[0].sum()
+        return found
+
+    def _cast(self, params: Mapping[str, Tensor]) -> Params:
+        # The first layer stays in float32: its phases reach tens of radians.
+        first = {name: params[name] for name in ("weight0", "bias0")}
+        return {name: tensor.to(self.dtype) for name, tensor in params.items()} | first
 
     def _errors(self, found: list[Tensor]) -> Tensor:
         """Each part's mean squared error, (parts,), from those of the groups or of the shares of the only part."""
@@ -271,6 +263,10 @@ class Objective:
         flat = [s.reshape(parts, blocks * side, -1) for s, side in zip(sums, sides, strict=True)]
         weights = [torch.bmm(s.mT, f.flatten(1, 2)) for s, f in zip(flat, features, strict=True)]
         return torch.cat(weights, dim=2), flat[0].sum(1)
+
+
+def _same(batch: Batch) -> Batch:
+    return batch
 
 
 class _Loss(torch.autograd.Function):

@@ -13,7 +13,8 @@ from torch import Tensor
 from coordcodec.inr import fit, maml
 from coordcodec.inr.batches import Batches
 from coordcodec.inr.device import choose_precision
-from coordcodec.inr.objective import Objective, Pull
+from coordcodec.inr.objective import Objective
+from coordcodec.inr.pull import Pull
 from coordcodec.inr.siren import Params
 from coordcodec.inr.spec import SirenSpec
 from coordcodec.recipe import Recipe
@@ -26,6 +27,12 @@ SMALLEST = 2.0**-32
 """Updates are taken to be at least this large: the lowest code."""
 
 
+ROOM = 4.5
+"""Bits per parameter of the files that the fits stand for."""
+Sizes = tuple[dict[str, NDArray[np.int8]], dict[str, float]]
+"""Codes and spans by tensor."""
+
+
 def fitted(
     spec: SirenSpec,
     theta: Mapping[str, Tensor],
@@ -33,18 +40,21 @@ def fitted(
     tasks: Sequence[Batches],
     recipe: Recipe,
     steps: int,
-    sigmas: Params | None = None,
+    known: Sizes | None = None,
     progress: fit.Progress | None = None,
 ) -> Params:
     """The parameters of tasks after the inner steps and `steps` steps of a fit: each (tasks, ...).
 
-    theta, rates: the initialisation, each (1, ...). sigmas: how large updates usually are, each (1, ...), if that is
-    known: then they are held down as in a fit that will be coded.
+    theta, rates: the initialisation, each (1, ...). known: codes and spans, if there are any yet: then updates are held
+    down as in a fit that will be coded.
     """
     device = theta["weight0"].device
     precision = choose_precision(recipe.precision, device, spec.width)
-    origin = {name: tensor.detach() for name, tensor in theta.items()}
-    pull = Pull(origin, sigmas, recipe.pull) if sigmas else None
+    pull = None
+    if known:
+        origin = {name: tensor.detach() for name, tensor in theta.items()}
+        sigmas = {n: torch.from_numpy(np.exp2(c.astype(np.float32) / 2))[None].to(device) for n, c in known[0].items()}
+        pull = Pull(origin, sigmas, known[1], ROOM * len(tasks) * spec.parameters, recipe.pull)
     with Objective(spec, list(tasks), recipe.l1, precision, device, pull) as objective:
         params = maml.adapt(spec, theta, rates, objective)
         return fit.fit(objective, params, steps=steps, lr=recipe.lr, optimizer=recipe.optimizer, progress=progress)[0]
@@ -61,11 +71,6 @@ def codes_for(sums: Mapping[str, NDArray[np.float64]], tasks: int) -> dict[str, 
         whole = np.rint(2 * sizes / math.log(2))
         found[name] = np.clip(np.maximum(whole, whole.max() - REACH), LOWEST, HIGHEST).astype(np.int8)
     return found
-
-
-def sigmas_for(codes: Mapping[str, NDArray[np.int8]], device: torch.device) -> Params:
-    """The sizes that codes stand for, each (1, ...)."""
-    return {name: torch.from_numpy(np.exp2(c.astype(np.float32) / 2))[None].to(device) for name, c in codes.items()}
 
 
 def as_arrays(tensors: Mapping[str, Tensor]) -> dict[str, NDArray[np.float64]]:

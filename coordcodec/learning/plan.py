@@ -25,8 +25,6 @@ _RANGES: tuple[tuple[str, float, float], ...] = (
     ("seed", 0, 2**32 - 1),
     ("limit", 2, 10**9),
     ("most_unreadable", 0, 1),
-    ("settle_rounds", 0, 10**4),
-    ("settle_steps", 1, 10**6),
     ("fits", 1, 4096),
     ("fit_steps", 1, 10**6),
 )
@@ -34,8 +32,6 @@ _LATER = {
     "output",
     "device",
     "most_unreadable",
-    "settle_rounds",
-    "settle_steps",
     "fits",
     "fit_steps",
     "licence",
@@ -56,7 +52,6 @@ class Plan:
     rate, num_bytes: the target that decides how signals are cut; None: the modality's default.
     limit: take so many of the files, evenly spread; None: all. most_unreadable: the share of them that may be so: a
         folder with more is probably not the folder that was meant.
-    settle_rounds, settle_steps: how often theta is moved to where fits of so many steps end.
     fits, fit_steps: how many tasks are fitted for how long, to learn how large updates are.
     options: of the modality's `read`.
     """
@@ -78,8 +73,6 @@ class Plan:
     num_bytes: int | None = None
     limit: int | None = None
     most_unreadable: float = 0.05
-    settle_rounds: int = 0
-    settle_steps: int = 500
     fits: int = 48
     fit_steps: int = 1000
     licence: str = ""

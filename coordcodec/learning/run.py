@@ -1,4 +1,4 @@
-"""A run from the folders to the file: read, learn, settle, collect, write."""
+"""A run from the folders to the file: read, learn, collect, write."""
 
 from __future__ import annotations
 
@@ -45,7 +45,6 @@ def learn(plan: Plan, told: Told | None = None, watch: Watch | None = None) -> d
             state.save()
         try:
             stages.learn(state)
-            stages.settle(state)
             return _finish(state)
         except KeyboardInterrupt:
             if state.learner.whole:

@@ -32,8 +32,7 @@ class State:
     """A run.
 
     plan, ranks, device: what to do, among which processes, where. modality, recipe: of the signals. pool: the tasks.
-    spec: the network. learner: theta and the inner rates. rounds: of settling that are done. sigmas: how large updates
-    were in the last of them, each (1, ...); empty before. curve: the validations so far. saved: the outer step whose
+    spec: the network. learner: theta and the inner rates. curve: the validations so far. saved: the outer step whose
     state the checkpoint holds.
     """
 
@@ -50,8 +49,6 @@ class State:
         settings = maml.Settings(plan.outer_steps, plan.inner_steps, plan.inner_lr, plan.outer_lr, plan.first_order)
         drawn = siren.init(self.spec, 1, plan.seed, self.recipe.omega_0)
         self.learner = maml.Learner(self.spec, settings, {n: t.to(device) for n, t in drawn.items()}, ranks)
-        self.rounds = 0
-        self.sigmas: siren.Params = {}
         self.curve: list[Point] = []
         self.earlier = 0.0
         self.saved = 0
@@ -61,16 +58,15 @@ class State:
         """How long this has taken, earlier runs that it goes on from included."""
         return self.earlier + time.monotonic() - self.start
 
-    def validate(self, train: float, stage: str = "step") -> None:
+    def validate(self, train: float) -> None:
         """Measure the held-back tasks and tell the result. train: the mean outer loss since the last time, or NaN."""
         if not self.ranks.leads:
             return
         before, after = validated(self.spec, self.learner.theta, self.learner.rates(), self.held_back)
-        done = self.learner.step if stage == "step" else self.rounds
-        if stage == "step":
-            self.curve.append(Point(done, train, before, after))
+        done = self.learner.step
+        self.curve.append(Point(done, train, before, after))
         learned = "" if math.isnan(train) else f"learned from {decibels(train):.2f} dB, "
-        self.told(f"{stage} {done:,}: {learned}held back {before:.2f} -> {after:.2f} dB, {self.seconds:.0f} s")
+        self.told(f"step {done:,}: {learned}held back {before:.2f} -> {after:.2f} dB, {self.seconds:.0f} s")
 
     def save(self) -> None:
         """Write the checkpoint."""
@@ -80,8 +76,6 @@ class State:
             own = {
                 "curve": torch.tensor(rows, dtype=torch.float64).view(-1, 4),
                 "seconds": torch.tensor(self.seconds, dtype=torch.float64),
-                "rounds": torch.tensor(self.rounds),
-                **{f"sigma.{name}": tensor for name, tensor in self.sigmas.items()},
             }
             checkpoint.save(self.plan.checkpoint, self.learner.state() | own, self.plan.lasting())
 
@@ -92,9 +86,7 @@ class State:
         try:
             self.learner.restore(state)
             self.curve = [Point(int(step), *rest) for step, *rest in state["curve"].tolist()]
-            self.earlier, self.rounds = float(state["seconds"]), int(state["rounds"])
-            if self.rounds:
-                self.sigmas = {name: state[f"sigma.{name}"].to(self.device) for name in self.spec.shapes()}
+            self.earlier = float(state["seconds"])
         except (KeyError, ValueError, TypeError, RuntimeError) as error:
             raise InitialisationError(f"damaged checkpoint {path}: {error}") from None
         self.saved = self.learner.step
