@@ -1,6 +1,7 @@
 """The loops behind `kernels.CompiledKernels`, compiled by Numba when first called and cached on disk.
 
-Each exists for float32 ("single") and for bfloat16 held as uint16 ("half"). All release Python's lock.
+Each takes arrays of float32 and of bfloat16 held as uint16, and is compiled for what it meets. All release Python's
+lock.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from typing import Any
 import numba
 import numpy as np
 from numba.core import types
-from numba.extending import intrinsic
+from numba.extending import intrinsic, overload
 
 # Contraction to fused multiply-adds is welcome; reassociation is not, it would undo the rounding trick below.
 _FLAGS = {"contract", "nsz"}
@@ -53,20 +54,29 @@ def _float(typing: Any, x: Any) -> Any:
     return types.float32(types.uint32), lambda ctx, builder, sig, args: builder.bitcast(args[0], ir.FloatType())
 
 
-@numba.njit(inline="always")
-def _load_half(bits: Any) -> Any:
-    return _float(np.uint32(bits) << np.uint32(16))
+def _load(x):
+    """An element of an array as float32."""
+    raise NotImplementedError
 
 
-@numba.njit(inline="always")
-def _store_half(x: Any) -> Any:
-    # Ties away from zero: cheaper than ties to even, and as good for gradients.
-    return np.uint16((_bits(x) + np.uint32(0x8000)) >> np.uint32(16))
+@overload(_load, inline="always")
+def _load_of(x):
+    if x == types.uint16:
+        return lambda x: _float(np.uint32(x) << np.uint32(16))
+    return lambda x: x
 
 
-@numba.njit(inline="always")
-def _same(x: Any) -> Any:
-    return x
+def _store(array, x):
+    """A float32 as an element of an array of this type."""
+    raise NotImplementedError
+
+
+@overload(_store, inline="always")
+def _store_of(array, x):
+    if array.dtype == types.uint16:
+        # Ties away from zero: cheaper than ties to even, and as good for gradients.
+        return lambda array, x: np.uint16((_bits(x) + np.uint32(0x8000)) >> np.uint32(16))
+    return lambda array, x: x
 
 
 def _sine(r: Any) -> Any:
@@ -79,83 +89,78 @@ _LOW_A, _LOW_B = _minimax(_sine, 2)
 _LOW_P, _LOW_Q, _LOW_R = _minimax(np.cos, 3)
 
 
-@numba.njit(inline="always")
-def _waves_near_zero(r: Any) -> Any:
-    """Sine and cosine of |r| <= pi/4 with errors below 1e-6."""
-    square = r * r
-    return r * (_A + square * (_B + square * _C)), _P + square * (_Q + square * (_R + square * _T))
+def _near_zero(array, r):
+    """Sine and cosine of |r| <= pi/4, as good as an array of this type can hold."""
+    raise NotImplementedError
 
 
-@numba.njit(inline="always")
-def _waves_near_zero_half(r: Any) -> Any:
-    """The same with errors below 3e-4, a sixth of what bfloat16 can tell apart."""
-    square = r * r
-    return r * (_LOW_A + square * _LOW_B), _LOW_P + square * (_LOW_Q + square * _LOW_R)
+@overload(_near_zero, inline="always")
+def _near_zero_of(array, r):
+    def single(array, r):  # errors below 1e-6
+        square = r * r
+        return r * (_A + square * (_B + square * _C)), _P + square * (_Q + square * (_R + square * _T))
+
+    def half(array, r):  # below 3e-4, a sixth of what bfloat16 can tell apart
+        square = r * r
+        return r * (_LOW_A + square * _LOW_B), _LOW_P + square * (_LOW_Q + square * _LOW_R)
+
+    return half if array.dtype == types.uint16 else single
 
 
-def _waves(load: Any, store: Any, near_zero: Any) -> Callable[..., None]:
-    def waves(phase: Any, sine: Any) -> None:
-        for i in range(phase.size):
-            x = load(phase[i])
-            shifted = x * _TWO_OVER_PI + _ROUNDER
-            quadrant = _bits(shifted)
-            whole = shifted - _ROUNDER
-            s, c = near_zero((x - whole * _HALF_PI_HIGH) - whole * _HALF_PI_LOW)
-            swap = (quadrant & np.uint32(1)) != np.uint32(0)
-            a = c if swap else s
-            b = s if swap else c
-            sine[i] = store(_float(_bits(a) ^ ((quadrant & np.uint32(2)) << np.uint32(30))))
-            phase[i] = store(_float(_bits(b) ^ (((quadrant + np.uint32(1)) & np.uint32(2)) << np.uint32(30))))
-
-    return waves
+# Top-level functions, so that Numba finds them in its cache again: what a closure captures is another thing in every
+# process.
 
 
-def _combine(load: Any, store: Any) -> Callable[..., None]:
-    def combine(s: Any, c: Any, t: Any, d: Any, sine: Any, cosine: Any) -> None:
-        blocks, p, q, width = sine.shape
-        for k in range(blocks):
-            for i in range(p):
-                for j in range(q):
-                    for m in range(width):
-                        sine[k, i, j, m] = store(s[k, i, m] * d[k, j, m] + c[k, i, m] * t[k, j, m])
-                        cosine[k, i, j, m] = store(c[k, i, m] * d[k, j, m] - s[k, i, m] * t[k, j, m])
+def _waves(phase: Any, sine: Any) -> None:
+    for i in range(phase.size):
+        x = _load(phase[i])
+        shifted = x * _TWO_OVER_PI + _ROUNDER
+        quadrant = _bits(shifted)
+        whole = shifted - _ROUNDER
+        s, c = _near_zero(phase, (x - whole * _HALF_PI_HIGH) - whole * _HALF_PI_LOW)
+        swap = (quadrant & np.uint32(1)) != np.uint32(0)
+        a = c if swap else s
+        b = s if swap else c
+        sine[i] = _store(sine, _float(_bits(a) ^ ((quadrant & np.uint32(2)) << np.uint32(30))))
+        phase[i] = _store(phase, _float(_bits(b) ^ (((quadrant + np.uint32(1)) & np.uint32(2)) << np.uint32(30))))
 
-    return combine
 
-
-def _chain(load: Any, store: Any) -> Callable[..., None]:
-    def chain(delta: Any, slope: Any, sums: Any) -> None:
-        parts, n, width = delta.shape
-        for part in range(parts):
-            for i in range(n):
+def _combine(s: Any, c: Any, t: Any, d: Any, sine: Any, cosine: Any) -> None:
+    blocks, p, q, width = sine.shape
+    for k in range(blocks):
+        for i in range(p):
+            for j in range(q):
                 for m in range(width):
-                    x = load(delta[part, i, m]) * load(slope[part, i, m])
-                    delta[part, i, m] = store(x)
-                    sums[part, m] += x
-
-    return chain
+                    sine[k, i, j, m] = _store(sine, s[k, i, m] * d[k, j, m] + c[k, i, m] * t[k, j, m])
+                    cosine[k, i, j, m] = _store(cosine, c[k, i, m] * d[k, j, m] - s[k, i, m] * t[k, j, m])
 
 
-def _collect(load: Any, store: Any) -> Callable[..., None]:
-    def collect(delta: Any, slope: Any, rows: Any, columns: Any) -> None:
-        blocks, p, q, width = delta.shape
-        for k in range(blocks):
-            rows[k] = np.float32(0)
-            columns[k] = np.float32(0)
-            for i in range(p):
-                for j in range(q):
-                    for m in range(width):
-                        x = load(delta[k, i, j, m]) * load(slope[k, i, j, m])
-                        rows[k, i, m] += x
-                        columns[k, j, m] += x
-
-    return collect
+def _chain(delta: Any, slope: Any, sums: Any) -> None:
+    parts, n, width = delta.shape
+    for part in range(parts):
+        for i in range(n):
+            for m in range(width):
+                x = _load(delta[part, i, m]) * _load(slope[part, i, m])
+                delta[part, i, m] = _store(delta, x)
+                sums[part, m] += x
 
 
-_MAKERS = {"combine": _combine, "chain": _chain, "collect": _collect}
-_TYPES = {"half": (_load_half, _store_half), "single": (_same, _same)}
+def _collect(delta: Any, slope: Any, rows: Any, columns: Any) -> None:
+    blocks, p, q, width = delta.shape
+    for k in range(blocks):
+        rows[k] = np.float32(0)
+        columns[k] = np.float32(0)
+        for i in range(p):
+            for j in range(q):
+                for m in range(width):
+                    x = _load(delta[k, i, j, m]) * _load(slope[k, i, j, m])
+                    rows[k, i, m] += x
+                    columns[k, j, m] += x
+
+
 FUNCTIONS: dict[str, Callable[..., None]] = {
-    f"{name}_{kind}": _jit(make(*conversions)) for name, make in _MAKERS.items() for kind, conversions in _TYPES.items()
+    "waves": _jit(_waves),
+    "combine": _jit(_combine),
+    "chain": _jit(_chain),
+    "collect": _jit(_collect),
 }
-FUNCTIONS["waves_half"] = _jit(_waves(_load_half, _store_half, _waves_near_zero_half))
-FUNCTIONS["waves_single"] = _jit(_waves(_same, _same, _waves_near_zero))

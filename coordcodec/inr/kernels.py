@@ -70,29 +70,28 @@ class CompiledKernels:
     def __init__(self, functions: dict[str, Callable[..., None]]) -> None:
         self.functions = functions
 
-    def _run(self, name: str, dtype: torch.dtype, *tensors: Tensor) -> None:
-        function = self.functions[f"{name}_{'half' if dtype == torch.bfloat16 else 'single'}"]
-        function(*(_memory(tensor) for tensor in tensors))
+    def _run(self, name: str, *tensors: Tensor) -> None:
+        self.functions[name](*(_memory(tensor) for tensor in tensors))
 
     def waves(self, phase: Tensor, sine: Tensor) -> None:
         """See `Kernels`."""
-        self._run("waves", phase.dtype, phase.view(-1), sine.view(-1))
+        self._run("waves", phase.view(-1), sine.view(-1))
 
     def combine(self, one: tuple[Tensor, Tensor], other: tuple[Tensor, Tensor], sine: Tensor, cosine: Tensor) -> None:
         """See `Kernels`."""
-        self._run("combine", sine.dtype, *one, *other, sine, cosine)
+        self._run("combine", *one, *other, sine, cosine)
 
     def chain(self, delta: Tensor, slope: Tensor) -> Tensor:
         """See `Kernels`."""
         sums = torch.zeros(len(delta), delta.shape[2])
-        self._run("chain", delta.dtype, delta, slope, sums)
+        self._run("chain", delta, slope, sums)
         return sums
 
     def collect(self, delta: Tensor, slope: Tensor) -> tuple[Tensor, Tensor]:
         """See `Kernels`."""
         k, p, q, width = delta.shape
         rows, columns = torch.empty(k, p, width), torch.empty(k, q, width)
-        self._run("collect", delta.dtype, delta, slope, rows, columns)
+        self._run("collect", delta, slope, rows, columns)
         return rows, columns
 
 
