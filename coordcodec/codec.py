@@ -103,6 +103,7 @@ def make_recipe(modality: Modality, preset: str | None = None, **choices: Any) -
         recipe = recipe.with_preset(preset)
     recipe = recipe.replace(**{name: value for name, value in choices.items() if value is not None})
     installed().quantizers.get(recipe.quantizer)
+    networks.check_init(recipe)
     return recipe
 
 

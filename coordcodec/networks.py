@@ -172,6 +172,12 @@ def _shipped(signal: Signal, recipe: Recipe, sizes: Sizes, target: int | None) -
     return inits.load(max(fitting, key=lambda entry: entry.spec.width).path) if fitting else None
 
 
+def check_init(recipe: Recipe) -> None:
+    """Raise UnknownName, FileError or InitialisationError unless what a recipe names as its initialisation is here."""
+    if recipe.init not in ("auto", "none"):
+        inits.named(recipe.init)
+
+
 def _named(signal: Signal, recipe: Recipe) -> Initialisation:
     """The initialisation that a recipe names. Raises InitialisationError when it does not fit signal and recipe."""
     init = inits.named(recipe.init)

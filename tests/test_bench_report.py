@@ -391,6 +391,15 @@ def test_what_a_second_device_decodes_is_told(tmp_path):
     assert "a GPU cpu 3 0.00025 0.03" in seen.text
 
 
+def test_initialisations_that_files_share_are_told_in_the_head(tmp_path):
+    alone, shared = row_of("a.png", "ours:init=none", 0.3, 30.0), row_of("a.png", "ours", 0.3, 31.0)
+    _, seen = written(folder_of(tmp_path / "one", [alone]), tmp_path / "one.html")
+    assert "files share nothing but the programs that read them" in seen.text
+    shared["init"] = "image-w64 0123456789abcdef"
+    _, seen = written(folder_of(tmp_path / "two", [alone, shared]), tmp_path / "two.html")
+    assert "not the learned initialisations (image-w64 0123456789abcdef)" in seen.text
+
+
 def test_the_race_with_coin_is_told(tmp_path):
     folder = folder_of(tmp_path / "results", [row_of("a.png", "ours", 0.3, 30.0)])
     race = {

@@ -15,6 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from coordcodec import codec
 from coordcodec.bench import facts, ours, rows, workers
 from coordcodec.bench.arenas import arena_of
 from coordcodec.bench.run import Plan, run
@@ -135,7 +136,7 @@ def test_a_rate_that_cannot_be_met_is_a_failed_row(pictures):
         ({"codecs": ("ours:gains=1",)}, RecipeError, "True or False"),
         ({"codecs": ("ours:effort=99",)}, RecipeError, "effort must be in 1 to 9"),
         ({"codecs": ("ours:quantizer=none",)}, UnknownName, "unknown quantizer"),
-        ({"codecs": ("ours:init=photos",)}, UnknownName, "unknown init"),
+        ({"codecs": ("ours:init=photos",)}, UnknownName, "unknown initialisation"),
         ({"rates": (-1.0,)}, RecipeError, "a rate is a number above 0"),
         ({"rates": (float("nan"),)}, RecipeError, "a rate is a number above 0"),
         ({"jobs": 0}, RecipeError, "--jobs"),
@@ -172,7 +173,7 @@ def test_options_of_our_codecs_are_choices_of_a_recipe():
 
 def test_two_devices_are_compared(compressed, photograph):
     signal = installed().modalities.get("image").read(photograph)
-    facts_ = ours.compared(compressed, "cpu", "cpu", signal)
+    facts_ = ours.compared(codec.open(compressed), "cpu", "cpu", signal)
     assert facts_["largest_difference"] == 0
     assert facts_["device"] == "cpu"
     assert facts_["scores"]["psnr_db"] > 15

@@ -10,6 +10,7 @@ from PIL import Image
 
 import coordcodec
 from coordcodec import codec, inits
+from coordcodec.bench import ours
 from coordcodec.data import Grid, Quantized, Signal, round_step
 from coordcodec.errors import InitialisationError, MissingInitialisation, RecipeError, UnknownName
 from coordcodec.inr import batches, maml, objective, siren
@@ -305,3 +306,13 @@ def test_presets_and_lists_know_of_it(learned, places):
     assert coordcodec.Recipe().init == "auto"
     assert coordcodec.Recipe().with_preset("coin").init == "none"
     assert [e.name for e in inits.available() if e.shipped] == ["details"]
+
+
+def test_benchmarks_say_which_one_a_file_needs(photo, learned):
+    own = ours.parse(f"ours:init={learned}:steps=5")
+    kind = modality("image")
+    row = ours.measure(own, kind.read(photo[:48, :64]), kind, own.recipe(kind, 1.5, 1, 0, "cpu"))
+    assert row["init"] == f"details {inits.load(learned).id.hex()}"
+    assert row["setting"].endswith(f"init {learned}, steps 5")
+    own = ours.parse("ours:init=none:steps=5")
+    assert "init" not in ours.measure(own, kind.read(photo[:48, :64]), kind, own.recipe(kind, 1.5, 1, 0, "cpu"))

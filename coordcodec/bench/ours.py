@@ -13,8 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from coordcodec import __version__, codec
+from coordcodec import __version__, codec, networks
 from coordcodec.bench.rows import Row
+from coordcodec.compressed import Compressed
 from coordcodec.data import Grid, Signal
 from coordcodec.errors import RecipeError
 from coordcodec.hookspecs import Modality
@@ -77,6 +78,7 @@ def parse(name: str) -> Own | None:
         **choices
     )  # raises for what is out of range
     installed().quantizers.get(recipe.quantizer)
+    networks.check_init(recipe)
     return Own(name, preset, choices)
 
 
@@ -108,7 +110,7 @@ def measure(own: Own, signal: Signal, kind: Modality, recipe: Recipe) -> Row:
     start = time.monotonic()
     encoded = codec.compress_signal(signal, kind, recipe)
     encode_seconds = time.monotonic() - start
-    opened = codec.open(encoded.data).to(encoded.device)
+    opened = codec.open(encoded.data, encoded.init).to(encoded.device)
     start = time.monotonic()
     opened.render()
     decode_seconds = time.monotonic() - start
@@ -122,8 +124,9 @@ def measure(own: Own, signal: Signal, kind: Modality, recipe: Recipe) -> Row:
         "width": encoded.spec.width,
         "steps": encoded.steps,
         "bits": round(encoded.bits, 3),
+        **({"init": f"{encoded.init.name} {encoded.init.id.hex()}"} if encoded.init else {}),
         "fitted_on": _device_name(encoded.device),
-        **_elsewhere(encoded.data, encoded.device, signal),
+        **_elsewhere(encoded, signal),
         "data": encoded.data,
     }
 
@@ -142,26 +145,26 @@ def _device_name(device: str) -> str:
     return torch.cuda.get_device_name(device) if device.startswith("cuda") else device
 
 
-def _elsewhere(data: bytes, device: str, signal: Signal) -> Row:
+def _elsewhere(encoded: codec.Encoded, signal: Signal) -> Row:
     """With a GPU: what the device that the file was not made on decodes, and how far it is from the first."""
     import torch
 
-    other = "cpu" if device != "cpu" else "cuda"
+    other = "cpu" if encoded.device != "cpu" else "cuda"
     if other == "cuda" and not torch.cuda.is_available():
         return {}
-    return {"other_device": compared(data, device, other, signal)}
+    return {"other_device": compared(codec.open(encoded.data, encoded.init), encoded.device, other, signal)}
 
 
-def compared(data: bytes, device: str, other: str, signal: Signal) -> Row:
+def compared(opened: Compressed, device: str, other: str, signal: Signal) -> Row:
     """The largest difference of the values, of range 2, that two devices decode, and the other one's scores."""
-    fields = [codec.open(data).to(name).field for name in (device, other)]
+    fields = [opened.to(name).field for name in (device, other)]
     random = np.random.default_rng(0).uniform(-1, 1, (_COMPARED, signal.dims))
     coords = random if isinstance(signal.coords, Grid) else signal.coords[:_COMPARED]
     first, second = (np.asarray(field(coords)) for field in fields)
     return {
         "device": other,
         "largest_difference": float(np.abs(first - second).max()),
-        "scores": codec.open(data).to(other).score(signal),
+        "scores": opened.to(other).score(signal),
     }
 
 

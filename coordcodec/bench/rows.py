@@ -15,8 +15,9 @@ A row holds
     coordcodec, commit, threads, machine, torch, date
 
 and, where they apply, `width`, `steps` and `bits` of our network, `missed` (no setting is small enough: this is the
-smallest), `tried` (bytes and main score of the settings that were decoded) and `other_device` (what a second device
-decodes). A later row takes the place of an earlier one with the same key.
+smallest), `tried` (bytes and main score of the settings that were decoded), `init` (name and hash of the learned
+initialisation that the file needs) and `other_device` (what a second device decodes). A later row takes the place of
+an earlier one with the same key.
 """
 
 from __future__ import annotations

@@ -101,6 +101,7 @@ def make(results: Path, published: Path | None) -> Page:
         facts=tables.facts(everything),
         commands=[tables.command(group) for group in groups],
         counts=counts,
+        inits=sorted({row["init"] for row in everything if row.get("init")}),
         speeds=machines.speed(speeds),
         tables=tables,
         machines=machines,
