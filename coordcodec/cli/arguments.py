@@ -168,7 +168,7 @@ def _add_learn_init(commands: Any) -> None:
         ("outer-steps", int, "N", "steps of learning, from 1; default: 2000"),
         ("inner-steps", int, "N", "steps of each task's fit, 0 to 16; default: 3"),
         ("inner-lr", float, "R", "inner rates at the beginning, 1e-06 to 1000; default: 1"),
-        ("outer-lr", float, "R", "peak learning rate of the initialisation, 1e-06 to 1; default: 0.02"),
+        ("outer-lr", float, "R", "peak learning rate of the initialisation, 1e-06 to 1; default: 0.004"),
         ("tasks-per-step", int, "B", "tasks of an outer step, 1 to 4096; default: 8"),
         ("points", int, "P", "points of each of their minibatches, 64 to 1048576; default: 1024"),
         ("fits", int, "F", "tasks fitted to learn how large updates are, 1 to 4096; default: 48"),

@@ -59,7 +59,7 @@ class Settings:
     outer_steps: int = 2000
     inner_steps: int = 3
     inner_lr: float = 1.0
-    outer_lr: float = 0.02
+    outer_lr: float = 0.004
     first_order: bool = False
 
     def share(self, step: int) -> float:

@@ -63,7 +63,7 @@ class Plan:
     outer_steps: int = 2000
     inner_steps: int = 3
     inner_lr: float = 1.0
-    outer_lr: float = 0.02
+    outer_lr: float = 0.004
     first_order: bool = False
     tasks_per_step: int = 8
     points: int = 1024
