@@ -79,12 +79,20 @@ def open(source: opened.Source, init: Initialisation | str | os.PathLike[str] | 
     return opened.open_file(source, init)
 
 
-def decompress(source: opened.Source, target: str | os.PathLike[str], *, force: bool = False, **options: Any) -> None:
+def decompress(
+    source: opened.Source,
+    target: str | os.PathLike[str],
+    *,
+    force: bool = False,
+    init: Initialisation | str | os.PathLike[str] | None = None,
+    **options: Any,
+) -> None:
     """Decode a file and write it as its modality does; the options are the modality's (scale, size, region ...).
 
-    Raises ContainerError, RecipeError for bad options, FileError when `target` exists and `force` is not set.
+    init: see `open`. Raises ContainerError, InitialisationError, RecipeError for bad options, FileError when `target`
+    exists and `force` is not set.
     """
-    open(source).write(target, force=force, **options)
+    open(source, init).write(target, force=force, **options)
 
 
 def find_modality(source: Source, name: str | None) -> Modality:
