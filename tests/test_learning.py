@@ -140,7 +140,7 @@ def test_an_interrupted_run_goes_on(pictures, tmp_path):
 
 def test_what_comes_after_the_state_may_be_asked_for_anew(pictures, tmp_path):
     with pytest.raises(KeyboardInterrupt, match="the state after 4 outer steps"):
-        learn(plan(pictures, outer_steps=4), watch=interrupting("fits", 1))
+        learn(plan(pictures, outer_steps=4), watch=interrupting("fits", 10))
     facts = learn(plan(pictures, outer_steps=4, fit_steps=3, resume=True, force=True))
     assert facts["outer_steps"] == 4
 

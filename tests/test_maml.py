@@ -221,7 +221,7 @@ def test_learning_makes_the_inner_steps_worth_taking(device):
     spec, device = SirenSpec(2, 1, 12, 1, 2, 1400), torch.device(device)
     tasks = parts((16, 16), spec, 12, device=device)
     theta = {name: tensor.to(device) for name, tensor in siren.init(spec, 1, 0, 2.0).items()}
-    found = maml.Learner(spec, maml.Settings(outer_steps=120, inner_lr=0.5), theta)
+    found = maml.Learner(spec, maml.Settings(outer_steps=120, inner_lr=0.5, outer_lr=0.02), theta)
 
     def error():
         held_back, theirs = tasks[:4], {n: t.detach() for n, t in found.theta.items()}
