@@ -16,7 +16,7 @@ import coordcodec
 from coordcodec import inits
 from coordcodec.cli import main
 from coordcodec.errors import ContainerError, FileError, InitialisationError, MissingInitialisation, UnknownName
-from coordcodec.inits import format, heading, library
+from coordcodec.inits import format, heading, shelf
 from coordcodec.inr.spec import SirenSpec
 from coordcodec.partition import gain_of
 from coordcodec.stream import container, file
@@ -32,7 +32,7 @@ def folders(tmp_path, monkeypatch):
     places = [tmp_path / "shipped", tmp_path / "listed", tmp_path / "cache" / "coordcodec" / "initialisations"]
     for place in places[:2]:
         place.mkdir()
-    monkeypatch.setattr(library, "SHIPPED", places[0])
+    monkeypatch.setattr(shelf, "SHIPPED", places[0])
     monkeypatch.setenv("COORDCODEC_INITS", str(places[1]))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     return places

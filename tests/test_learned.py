@@ -32,7 +32,7 @@ def places(tmp_path, monkeypatch):
     """No initialisations but those that a test puts into these two folders: shipped ones and the cache."""
     shipped = tmp_path / "shipped"
     shipped.mkdir()
-    monkeypatch.setattr("coordcodec.inits.library.SHIPPED", shipped)
+    monkeypatch.setattr("coordcodec.inits.shelf.SHIPPED", shipped)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.delenv("COORDCODEC_INITS", raising=False)
     return shipped

@@ -10,7 +10,7 @@ the first eight bytes of its SHA-256 and holds updates to its parameters. `docs/
 """
 
 from coordcodec.inits.format import ID_BYTES, SUFFIX, Initialisation, pack, parse
-from coordcodec.inits.library import Entry, available, find, keep, load, named, places
+from coordcodec.inits.shelf import Entry, available, find, keep, load, named, places
 
 __all__ = [
     "ID_BYTES",

@@ -56,7 +56,6 @@ def _float(typing: Any, x: Any) -> Any:
 
 def _load(x):
     """An element of an array as float32."""
-    raise NotImplementedError
 
 
 @overload(_load, inline="always")
@@ -68,7 +67,6 @@ def _load_of(x):
 
 def _store(array, x):
     """A float32 as an element of an array of this type."""
-    raise NotImplementedError
 
 
 @overload(_store, inline="always")
@@ -91,7 +89,6 @@ _LOW_P, _LOW_Q, _LOW_R = _minimax(np.cos, 3)
 
 def _near_zero(array, r):
     """Sine and cosine of |r| <= pi/4, as good as an array of this type can hold."""
-    raise NotImplementedError
 
 
 @overload(_near_zero, inline="always")
