@@ -125,13 +125,13 @@ def compress_signal(signal: Signal, modality: Modality, recipe: Recipe, progress
     gains = [gain_of(code) for code in plan.gains]
     source = batches.batches_of(signal, partition, spec, recipe.batch, recipe.seed, place, gains)
     precision = device.choose_precision(recipe.precision, place, spec.width)
-    origin = siren.as_params(plan.init.theta, place) if plan.init else None
+    origin = siren.as_params(plan.init.theta, place) if plan.init else {}
     held = None
-    if plan.init and origin:
+    if plan.init:
         sigmas = siren.as_params(plan.init.sigmas(), place)
         held = pull.Pull(origin, sigmas, plan.init.spans, plan.room, recipe.pull)
     with objective.Objective(spec, source, recipe.l1, precision, place, held) as loss:
-        if plan.init and origin:
+        if plan.init:
             start = maml.adapt(spec, origin, [siren.as_params(rate, place) for rate in plan.init.rates], loss)
         else:
             drawn = siren.init(spec, len(partition), recipe.seed, recipe.omega_0)
@@ -183,9 +183,10 @@ def _plan(signal: Signal, modality: Modality, recipe: Recipe) -> _Plan:
 
 
 def _quantize(plan: _Plan, recipe: Recipe, params: Mapping[str, Any], calls: _Calls) -> tuple[Symbols, float]:
+    from coordcodec.quant.uniform import largest
+
     quantizer, plain = installed().quantizers.get(recipe.quantizer), installed().quantizers.get("uniform")
-    largest = {name: float(tensor.abs().max()) for name, tensor in params.items()}
-    spans = partial(sizing.spans_at, largest, plan.init.spans if plan.init else None)
+    spans = partial(sizing.spans_at, largest(params), plan.init.spans if plan.init else None)
     if plan.target is None or recipe.quantizer == "half":
         return quantizer(params, calls, spans(recipe.bits), recipe.bits, calls.budget), recipe.bits
     return sizing.fitted_symbols(
@@ -199,12 +200,14 @@ def _quantize(plan: _Plan, recipe: Recipe, params: Mapping[str, Any], calls: _Ca
 
 
 class _Calls:
-    """A loss of parameters, or of their updates to `origin`, that counts its calls and reports them as progress."""
+    """A loss of parameters, or of their updates to `origin` where there is one, that counts its calls and reports them
+    as progress.
+    """
 
     def __init__(
         self,
         loss: Callable[[Mapping[str, Any]], Any],
-        origin: Mapping[str, Any] | None,
+        origin: Mapping[str, Any],
         budget: int,
         progress: Progress | None,
     ) -> None:

@@ -14,14 +14,13 @@ from coordcodec.errors import RecipeError
 from coordcodec.hookspecs import Modality
 from coordcodec.partition import Partition
 from coordcodec.recipe import Recipe
+from coordcodec.stream.entropy import MAX_BITS, limit_of
 
 LOWEST_BITS, HIGHEST_BITS = 2.0, 12.0
 _AIM, _TOLERANCE = 0.988, 0.006
 """The quantizer may add a little to what plain rounding takes: aim for this share of the target, this closely."""
 _LEAST = 0.93
 """A result below this share of the target is worth another try."""
-MOST_SYMBOL = 2047
-"""The largest magnitude of a symbol in a file."""
 
 
 def target_bytes(recipe: Recipe, modality: Modality, signal: Signal) -> int | None:
@@ -55,7 +54,7 @@ def spans_at(largest: Mapping[str, float], spans: Mapping[str, float] | None, bi
     """
     if spans is None:
         return largest
-    share = (2 ** (bits - 1) - 1) / MOST_SYMBOL
+    share = (2 ** (bits - 1) - 1) / limit_of(MAX_BITS)
     return {name: max(span, share * largest[name]) for name, span in spans.items()}
 
 

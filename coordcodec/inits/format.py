@@ -29,6 +29,11 @@ TINY = 2.0**-24
 """The smallest span: the smallest positive 16-bit float."""
 
 
+def sigmas_of(codes: Mapping[str, NDArray[np.int8]]) -> dict[str, Floats]:
+    """The sizes of updates that codes stand for, float32."""
+    return {name: np.exp2(c.astype(np.float32) / 2) for name, c in codes.items()}
+
+
 @dataclass(frozen=True, eq=False)
 class Initialisation:
     """Where a fit starts, how fast each parameter learns, and how large its updates usually are.
@@ -59,7 +64,7 @@ class Initialisation:
 
     def sigmas(self) -> dict[str, Floats]:
         """The usual size of every parameter's update, float32."""
-        return {name: np.exp2(codes.astype(np.float32) / 2) for name, codes in self.codes.items()}
+        return sigmas_of(self.codes)
 
     def offsets(self) -> dict[str, NDArray[np.int32]]:
         """How much smaller a parameter's updates are than the largest of its tensor, in eighths of octaves, <= 0."""

@@ -10,6 +10,7 @@ import torch
 from coordcodec.inr.objective import Objective
 from coordcodec.inr.optim import OPTIMIZERS, Adam, Soap
 from coordcodec.inr.siren import Params
+from coordcodec.inr.spec import SirenSpec
 
 Progress = Callable[[str, int, int], None]
 """Called now and then with a stage's name, the steps done and the steps in all."""
@@ -34,6 +35,12 @@ def schedule(step: int, steps: int) -> float:
     if step < warm:
         return (step + 1) / warm
     return LAST_RATE + (1 - LAST_RATE) * 0.5 * (1 + math.cos(math.pi * (step - warm) / max(1, steps - warm)))
+
+
+def rates_of(spec: SirenSpec, lr: float) -> list[float]:
+    """The learning rate of every tensor, in their order."""
+    slow = {"weight0"} if spec.num_frequencies else set()
+    return [lr * (FIRST_LAYER_RATE if name in slow else 1.0) for name in spec.shapes()]
 
 
 class _Guard:
@@ -62,8 +69,7 @@ def fit(
     """
     params = {name: tensor.clone() for name, tensor in params.items()}
     guard, factor = _Guard(params), 1.0
-    slow = {"weight0"} if objective.spec.num_frequencies else set()
-    rates = [lr * (FIRST_LAYER_RATE if name in slow else 1.0) for name in params]
+    rates = rates_of(objective.spec, lr)
     stepper: Adam | Soap = OPTIMIZERS[optimizer](list(params.values()))
     losses = torch.zeros((), device=objective.device)
     for step in range(steps):

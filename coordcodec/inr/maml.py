@@ -27,8 +27,8 @@ import torch
 from torch import Tensor
 
 from coordcodec.inr.batches import Batch, Batches, groups, join
-from coordcodec.inr.curvature import Loss
-from coordcodec.inr.fit import FIRST_LAYER_RATE
+from coordcodec.inr.curvature import Loss, first_phase
+from coordcodec.inr.fit import rates_of
 from coordcodec.inr.objective import GPU_POINTS, Objective
 from coordcodec.inr.optim import Adam, Soap, copy_state
 from coordcodec.inr.ranks import ALONE, Ranks
@@ -73,14 +73,7 @@ def evaluate(spec: SirenSpec, params: Mapping[str, Tensor], features: Sequence[T
 
     params: each (tasks, ...). features: as in `Batch`.
     """
-    tasks, blocks = features[0].shape[:2]
-    shares = params["weight0"].split([f.shape[-1] for f in features], dim=2)
-    phase = params["bias0"].view(tasks, *[1] * (len(features) + 1), -1)
-    for k, (feature, weight) in enumerate(zip(features, shares, strict=True)):
-        shape = [tasks, blocks] + [1] * len(features) + [spec.width]
-        shape[2 + k] = feature.shape[2]
-        phase = phase + torch.bmm(feature.flatten(1, 2), weight.mT).view(shape)
-    hidden = torch.sin(phase.flatten(1, -2))
+    hidden = torch.sin(first_phase(params["weight0"], params["bias0"], features))
     for layer in range(1, spec.depth + 2):
         hidden = torch.baddbmm(params[f"bias{layer}"][:, None], hidden, params[f"weight{layer}"].mT)
         if layer <= spec.depth:
@@ -213,8 +206,7 @@ class Learner:
 
     def _move(self, gradients: list[Tensor]) -> None:
         share = self.factor * self.settings.share(self.step)
-        slow = {"weight0"} if self.spec.num_frequencies else set()
-        lrs = [self.settings.outer_lr * share * (FIRST_LAYER_RATE if name in slow else 1.0) for name in self.theta]
+        lrs = [rate * share for rate in rates_of(self.spec, self.settings.outer_lr)]
         self.soap.step(gradients[: len(lrs)], lrs)
         self.adam.step(gradients[len(lrs) :], [RATES_LR * share] * len(self.adam.params))
 

@@ -6,27 +6,23 @@ import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from coordcodec.inits import HIGHEST_CODE, LOWEST_CODE, sigmas_of
 from coordcodec.inr import fit, maml
 from coordcodec.inr.batches import Batches
 from coordcodec.inr.device import choose_precision
 from coordcodec.inr.objective import Objective
 from coordcodec.inr.pull import Pull
-from coordcodec.inr.siren import Params
+from coordcodec.inr.siren import Params, as_params
 from coordcodec.inr.spec import SirenSpec
 from coordcodec.recipe import Recipe
 
-LOWEST, HIGHEST = -64, 63
-"""Codes that a file can hold."""
 REACH = 8
 """Half octaves below a tensor's highest code at which its lowest ones end: less is never known so surely."""
 SMALLEST = 2.0**-32
 """Updates are taken to be at least this large: the lowest code."""
-
-
 ROOM = 4.5
 """Bits per parameter of the files that the fits stand for."""
 Sizes = tuple[dict[str, NDArray[np.int8]], dict[str, float]]
@@ -53,7 +49,7 @@ def fitted(
     pull = None
     if known:
         origin = {name: tensor.detach() for name, tensor in theta.items()}
-        sigmas = {n: torch.from_numpy(np.exp2(c.astype(np.float32) / 2))[None].to(device) for n, c in known[0].items()}
+        sigmas = as_params(sigmas_of(known[0]), device)
         pull = Pull(origin, sigmas, known[1], ROOM * len(tasks) * spec.parameters, recipe.pull)
     with Objective(spec, list(tasks), recipe.l1, precision, device, pull) as objective:
         params = maml.adapt(spec, theta, rates, objective)
@@ -69,7 +65,7 @@ def codes_for(sums: Mapping[str, NDArray[np.float64]], tasks: int) -> dict[str, 
     for name, total in sums.items():
         sizes = shrunk(np.log(np.maximum(total / tasks, SMALLEST)), tasks)
         whole = np.rint(2 * sizes / math.log(2))
-        found[name] = np.clip(np.maximum(whole, whole.max() - REACH), LOWEST, HIGHEST).astype(np.int8)
+        found[name] = np.clip(np.maximum(whole, whole.max() - REACH), LOWEST_CODE, HIGHEST_CODE).astype(np.int8)
     return found
 
 

@@ -16,6 +16,7 @@ import torch
 
 from coordcodec.inr import maml
 from coordcodec.inr.batches import Batches, join
+from coordcodec.inr.pull import UNIT
 from coordcodec.inr.siren import Params
 from coordcodec.inr.spec import SirenSpec
 
@@ -23,8 +24,6 @@ SHARE = 0.05
 """What plain rounding at 8 bits may add to the squared error of a fit, as a share of it."""
 ERROR = ""
 """Stands for the error where tensors go by their names."""
-_LIMIT = 127
-"""The largest magnitude of 8 bits."""
 
 
 def logarithms(spec: SirenSpec, params: Params, tasks: Sequence[Batches], seed: int) -> dict[str, float]:
@@ -50,5 +49,5 @@ def logarithms(spec: SirenSpec, params: Params, tasks: Sequence[Batches], seed: 
 def spans_for(spec: SirenSpec, sums: Mapping[str, float], tasks: int) -> dict[str, float]:
     """The span of every tensor, from the sums that `logarithms` returns, over so many tasks."""
     error = math.exp(sums[ERROR] / tasks)
-    reach = _LIMIT * math.sqrt(12 * SHARE * error / spec.parameters)
+    reach = UNIT * math.sqrt(12 * SHARE * error / spec.parameters)
     return {name: min(6e4, reach * math.exp(-sums[name] / tasks / 2)) for name in spec.shapes()}

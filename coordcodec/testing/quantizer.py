@@ -55,6 +55,8 @@ def check_quantizer(quantizer: Quantizer) -> None:
 
 
 def _quantized(quantizer: Quantizer, params: dict[str, Any], loss: Loss, bits: float, budget: int) -> Symbols:
+    from coordcodec.quant.uniform import largest
+
     calls = 0
 
     def counted(given: Any) -> Any:
@@ -63,8 +65,7 @@ def _quantized(quantizer: Quantizer, params: dict[str, Any], loss: Loss, bits: f
         return loss(given)
 
     before = {name: tensor.clone() for name, tensor in params.items()}
-    spans = {name: float(tensor.abs().max()) for name, tensor in params.items()}
-    symbols = quantizer(params, counted, spans, bits, budget)
+    symbols = quantizer(params, counted, largest(params), bits, budget)
     assert calls <= budget, f"the loss was called {calls} times with a budget of {budget}"
     assert list(symbols) == list(params), f"tensors must come back in their order, got {list(symbols)}"
     for name, q in symbols.items():
