@@ -140,7 +140,7 @@ def compress_signal(signal: Signal, modality: Modality, recipe: Recipe, progress
             loss,
             start,
             steps=recipe.planned_steps(spec.parameters),
-            lr=recipe.lr,
+            lr=recipe.planned_lr(spec.width),
             optimizer=recipe.optimizer,
             progress=progress,
         )

@@ -53,7 +53,14 @@ def fitted(
         pull = Pull(origin, sigmas, known[1], ROOM * len(tasks) * spec.parameters, recipe.pull)
     with Objective(spec, list(tasks), recipe.l1, precision, device, pull) as objective:
         params = maml.adapt(spec, theta, rates, objective)
-        return fit.fit(objective, params, steps=steps, lr=recipe.lr, optimizer=recipe.optimizer, progress=progress)[0]
+        return fit.fit(
+            objective,
+            params,
+            steps=steps,
+            lr=recipe.planned_lr(spec.width),
+            optimizer=recipe.optimizer,
+            progress=progress,
+        )[0]
 
 
 def codes_for(sums: Mapping[str, NDArray[np.float64]], tasks: int) -> dict[str, NDArray[np.int8]]:
