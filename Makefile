@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: demo test test-example browser lint bench bench-speed check-speed bench-kodak bench-meshes bench-sounds bench-fields \
+.PHONY: demo inits test test-example browser lint bench bench-speed check-speed bench-kodak bench-meshes bench-sounds bench-fields \
 	report docs picture clean
 
 $(READY): pyproject.toml constraints.txt
@@ -52,6 +52,35 @@ lint: $(READY)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# The initialisations that come with the package, learned again into INITS; what was interrupted goes on where it was.
+# PHOTOS, SPEECH and MUSIC are folders; MESHES is one of the closed meshes that docs/initialisations.md names.
+INITS ?= inits
+PHOTOS ?= photos
+PHOTOS_ARE := --modality image --tasks-per-step 4 --fits 32 --licence "CC BY-SA 4.0 (CID22), CC0 1.0 (gb82)"
+MESHES_ARE := --modality sdf --samples 150000 --outer-steps 500 --tasks-per-step 4 --fits 18 --fit-steps 800 \
+	--most-unreadable 0.9 --licence "MIT (trimesh; opening-and-closing-surfaces)"
+SOUNDS_ARE := --modality audio --rate 24 --limit 60 --outer-steps 8000 --outer-lr 0.02 --fits 64 --fit-steps 800 \
+	--licence "CC BY 4.0 (LibriSpeech), CC0 1.0 (Sonic Pi)"
+learn = test -e $(INITS)/$(1)-w$(2).safetensors || $(BIN)/coordcodec learn-init $(3) --width $(2) \
+	-o $(INITS)/$(1)-w$(2).safetensors $$(test ! -e $(INITS)/$(1)-w$(2).checkpoint.safetensors || echo --resume)
+inits: $(READY)
+	mkdir -p $(INITS)
+	$(call learn,image,32,$(PHOTOS) $(PHOTOS_ARE) --outer-steps 1500 --fit-steps 800)
+	$(call learn,image,48,$(PHOTOS) $(PHOTOS_ARE) --outer-steps 12000 --outer-lr 0.02 --fit-steps 1000)
+	$(call learn,image,56,$(PHOTOS) $(PHOTOS_ARE) --outer-steps 1500 --fit-steps 800)
+	$(call learn,image,64,$(PHOTOS) $(PHOTOS_ARE) --outer-steps 1500 --fit-steps 800)
+	$(call learn,image,80,$(PHOTOS) $(PHOTOS_ARE) --outer-steps 1 --fit-steps 800)
+	$(call learn,image,96,$(PHOTOS) $(PHOTOS_ARE) --outer-steps 1 --fit-steps 800)
+	$(call learn,image,112,$(PHOTOS) $(PHOTOS_ARE) --outer-steps 1 --fit-steps 800)
+	$(call learn,sdf,32,$(MESHES) $(MESHES_ARE))
+	$(call learn,sdf,40,$(MESHES) $(MESHES_ARE))
+	$(call learn,sdf,48,$(MESHES) $(MESHES_ARE))
+	$(call learn,sdf,56,$(MESHES) $(MESHES_ARE))
+	$(call learn,sdf,64,$(MESHES) $(MESHES_ARE))
+	$(call learn,sdf,80,$(MESHES) $(MESHES_ARE))
+	$(call learn,audio,32,$(SPEECH) $(MUSIC) $(SOUNDS_ARE))
+	$(call learn,audio,40,$(SPEECH) $(MUSIC) $(SOUNDS_ARE))
+
 # A browser for the tests that look at reports; COORDCODEC_BROWSER=required makes its absence a failure.
 browser:
 	command -v chromium chromium-browser google-chrome chrome >/dev/null \
@@ -80,17 +109,22 @@ bench-kodak: $(READY)
 	$(BENCH) $(KODAK) -o $(RESULTS) --rates 0.15,0.3,0.6 --jobs $(JOBS)
 	$(BENCH) $(KODAK) -o $(RESULTS) --rates 0.16,0.31 --codecs coin:steps=10000 --only $(FOUR) --jobs $(JOBS)
 	$(BENCH) $(KODAK) -o $(RESULTS) --rates 0.3 --codecs ours:effort=1,ours:effort=3 --only $(FOUR) --jobs $(JOBS)
+	$(BENCH) $(KODAK) -o $(RESULTS) --rates 0.15,0.3,0.6 --codecs ours:init=none --jobs $(JOBS)
+	$(BENCH) $(KODAK) -o $(RESULTS)/learned --rates 0.3 --codecs ours:effort=2,ours:init=image-w48:steps=0 --jobs $(JOBS)
 
 # MESHES is a folder of meshes, here the five classic ones of the Stanford 3D Scanning Repository.
 MESHES ?= meshes
 bench-meshes: $(READY)
 	$(BENCH) $(MESHES) -o $(RESULTS) --modality sdf --rates 4096,8192,16384 --jobs $(JOBS)
+	$(BENCH) $(MESHES) -o $(RESULTS) --modality sdf --rates 4096,8192,16384 --codecs ours:init=none --jobs $(JOBS)
 
 # SPEECH is a folder of clips, MUSIC one with gt_bach.wav of the SIREN paper.
 SPEECH ?= speech
 MUSIC ?= music
 bench-sounds: $(READY)
 	$(BENCH) $(SPEECH) -o $(RESULTS) --modality audio --rates 32 --jobs $(JOBS)
+	$(BENCH) $(SPEECH) -o $(RESULTS) --modality audio --rates 32 --codecs ours:init=none --jobs $(JOBS)
+	$(BENCH) $(SPEECH) -o $(RESULTS)/learned --modality audio --rates 24 --codecs ours:effort=2,ours:effort=2:init=none --jobs $(JOBS)
 	$(BENCH) $(MUSIC) -o $(RESULTS) --modality audio --rates 48 --only gt_bach.wav --codecs ours,siren,mp3,aac,opus --jobs $(JOBS)
 
 # FIELDS is a folder with A1B_north_america.nc.

@@ -21,7 +21,7 @@ from coordcodec.partition import Partition
 from coordcodec.recipe import Recipe
 from coordcodec.stream.container import MAX_PARAMETERS
 
-LEARNED_BITS = 4.2, 7.6
+LEARNED_BITS = 3.7, 7.6
 """With a learned initialisation at least and at most so many coded bits per parameter are worth having: for more a
 wider network is the better file, for less a narrower one. Of the widths that fit, the widest is taken."""
 
