@@ -11,7 +11,7 @@ from pathlib import Path
 
 from coordcodec.bench.tables import TABLES
 
-PAGES = ("README.md", "docs/benchmarks.md")
+PAGES = ("README.md", "docs/benchmarks.md", "docs/initialisations.md")
 RESULTS = Path("docs/results")
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
+from coordcodec import inits
 from coordcodec.bench import published
 from coordcodec.bench.report import results as read
 from coordcodec.bench.report import tables, words
@@ -15,6 +16,12 @@ from coordcodec.bench.report.results import Comparison, Group
 from coordcodec.bench.report.tables import Table
 from coordcodec.bench.rows import Row
 from coordcodec.bench.shapes import at_bytes, lower_hull
+
+NONE = "ours:init=none"
+QUICK = "ours:effort=2"
+QUICK_NONE = "ours:effort=2:init=none"
+START = "ours:init=image-w48:steps=0"
+"""Codecs of ours in the table of learned initialisations."""
 
 
 def markdown(table: Table) -> str:
@@ -156,35 +163,27 @@ def speed(results: Path) -> str:
 def meshes(results: Path) -> str:
     """Every mesh at every size beside Draco's lower hull at the same bytes."""
     rows = _whole(_group(results, "sdf").rows)
+    ours = [row for row in rows if row["codec"] in ("ours", NONE)]
     body = []
-    for row in sorted((r for r in rows if r["codec"] == "ours"), key=lambda r: (r["file"], r["target_rate"])):
+    for row in sorted(ours, key=lambda r: (r["file"], r["target_rate"], r["codec"] == NONE)):
         points = [p for r in rows if (r["codec"], r["file"]) == ("draco", row["file"]) for p in r["tried"]]
         theirs, scores = at_bytes(lower_hull(points), row["bytes"]), row["scores"]
         body.append((
-            Path(row["file"]).stem, f"{row['bytes']:,}", f"**{scores['chamfer_l1_percent']:.4f} %**",
-            f"{theirs:.4f} %", f"{scores['chamfer_l1_percent'] / theirs:.2f}", f"{scores['f_score_05_percent']:.4f}",
+            Path(row["file"]).stem, str(row.get("init") or "none").split()[0], f"{row['bytes']:,}",
+            f"**{scores['chamfer_l1_percent']:.4f} %**", f"{theirs:.4f} %",
+            f"{scores['chamfer_l1_percent'] / theirs:.2f}", f"{scores['f_score_05_percent']:.4f}",
             f"{scores['normal_error_degrees']:.1f}°", f"{scores['iou']:.4f}",
             f"{scores['largest_component_percent']:.2f} %", f"{row['encode_seconds']:.0f}",
         ))  # fmt: skip
-    head = (
-        "mesh",
-        "bytes",
-        "Chamfer-L1",
-        "Draco's hull",
-        "ratio",
-        "F-score 0.5 %",
-        "normals",
-        "IoU",
-        "largest part",
-        "s",
-    )
+    head = ("mesh", "initialisation", "bytes", "Chamfer-L1", "Draco's hull", "ratio", "F-score 0.5 %", "normals", "IoU",
+            "largest part", "s")  # fmt: skip
     return f"{markdown(Table(head, tuple(body)))}\n\n{_measured(rows)}"
 
 
 def sounds(results: Path) -> str:
     """Means over the clips of each folder and rate, by codec."""
     rows = _whole(_group(results, "audio").rows)
-    order = ("ours", "siren", "mp3", "aac", "opus")
+    order = ("ours", "ours:init=none", "siren", "mp3", "aac", "opus")
     body = []
     for rate in sorted({row["target_rate"] for row in rows}):
         for codec in order:
@@ -195,7 +194,9 @@ def sounds(results: Path) -> str:
             names = ("snr_db", "si_sdr_db", "log_spectral_distance_db")
             scores = (f"{mean(row['scores'][name] for row in chosen):.2f}" for name in names)
             seconds = words.seconds(mean(row["encode_seconds"] for row in chosen))
-            body.append((clips, codec, f"{mean(row['rate'] for row in chosen):.1f}", *scores, seconds))
+            body.append(
+                (clips, words.codec_name(codec), f"{mean(row['rate'] for row in chosen):.1f}", *scores, seconds)
+            )
     head = ("clips", "codec", "kbps", "SNR, dB", "SI-SDR, dB", "log-spectral distance, dB", "encode, s")
     return f"{markdown(Table(head, tuple(body)))}\n\n{_measured(rows)}"
 
@@ -212,6 +213,72 @@ def fields(results: Path) -> str:
     return f"{markdown(Table(head, tuple(body)))}\n\n{_measured(rows)}"
 
 
+def learned(results: Path) -> str:
+    """With and without learned initialisations, everything else equal: a line for each pair of codecs and target rate
+    that were measured on the same files. Rows that no other table needs lie in a folder of their own."""
+    everything = [row for folder in (results, results / "learned") for group in _read(folder)[0] for row in group.rows]
+    rows = _whole(row for row in everything if row["codec"] in ("ours", NONE, QUICK, QUICK_NONE, START))
+
+    def scores(modality: str, codec: str, target: float, score: str) -> dict[str, float]:
+        chosen = (r for r in rows if (r["modality"], r["codec"], r["target_rate"]) == (modality, codec, target))
+        return {row["file"]: row["scores"][score] for row in chosen}
+
+    body: list[tuple[str, str, str, str]] = []
+
+    def line(what: str, modality: str, score: str, target: float, *codecs: str) -> None:
+        without, with_init = (scores(modality, codec, target, score) for codec in codecs)
+        if not with_init or without.keys() != with_init.keys():
+            return
+        a, b = mean(without.values()), mean(with_init.values())
+        name = f"{len(without)} {what}"
+        if score.endswith("_db"):
+            body.append((name, f"{a:.2f} dB", f"{b:.2f} dB", words.signed(b - a, ".2f", "dB")))
+        else:
+            body.append((name, f"{a:.4f} %", f"{b:.4f} %", words.signed(100 * (b / a - 1), ".1f", "%")))
+
+    targets = sorted({row["target_rate"] for row in rows if row["modality"] == "image"})
+    for target in targets:
+        line(f"pictures of Kodak at {target:g} bpp, effort 5: PSNR", "image", "psnr_db", target, NONE, "ours")
+    curves = [_curve(rows, codec) for codec in (NONE, "ours")]
+    saved = published.bd_rate(*curves)
+    if saved is not None and len(body) == len(targets):
+        body.append(("Kodak, effort 5: rate at equal PSNR (Bjøntegaard)", "", "", words.signed(saved, ".1f", "%")))
+    line("of Kodak at 0.3 bpp, effort 5 without, effort 2 learned: PSNR", "image", "psnr_db", 0.3, NONE, QUICK)
+    reached = scores("image", START, 0.3, "psnr_db")
+    if reached:
+        what = f"{len(reached)} of Kodak, the three inner steps alone, width 48: PSNR"
+        body.append((what, "", f"{mean(reached.values()):.2f} dB", ""))
+    line("clips of LibriSpeech at 24 kbps, effort 2: SNR", "audio", "snr_db", 24, QUICK_NONE, QUICK)
+    for target in (4096, 8192, 16384):
+        line(f"meshes at {target:,} bytes, effort 5: Chamfer-L1", "sdf", "chamfer_l1_percent", target, NONE, "ours")
+    head = ("what", "without", "learned", "difference")
+    return f"{markdown(Table(head, tuple(body)))}\n\n{_measured(rows)}"
+
+
+def _curve(rows: Iterable[Row], codec: str) -> list[tuple[float, float]]:
+    """Mean rate and PSNR of a codec's pictures at every target rate."""
+    chosen = [row for row in rows if row["modality"] == "image" and row["codec"] == codec]
+    by_target = [[row for row in chosen if row["target_rate"] == t] for t in sorted({r["target_rate"] for r in chosen})]
+    return [(mean(r["rate"] for r in rows), mean(r["scores"]["psnr_db"] for r in rows)) for rows in by_target]
+
+
+def shipped(results: Path) -> str:
+    """The initialisations that come with the package, from what their files say, and the commands that made them."""
+    body, commands = [], []
+    for entry in sorted(inits.available(), key=lambda e: (e.modality, e.spec.width)):
+        if entry.shipped:
+            facts = entry.facts
+            size = f"{entry.path.stat().st_size / 1000:.0f} kB"
+            body.append((entry.name, entry.sha256[:16], size, *(facts[name] for name in LEARNED_FROM)))
+            commands.append(facts["command"])
+    head = ("name", "SHA-256", "size", "learned from", "held back", "hours", "seed", "made on", "licence of the data")
+    block = "\n".join(("```sh", *commands, "```"))
+    return f"{markdown(Table(head, tuple(body)))}\n\n{block}"
+
+
+LEARNED_FROM = ("trained_on", "gain", "hours", "seed", "date", "licence")
+
+
 TABLES: dict[str, Callable[[Path], str]] = {
     "summary": summary,
     "image": compared("image"),
@@ -223,6 +290,8 @@ TABLES: dict[str, Callable[[Path], str]] = {
     "meshes": meshes,
     "sounds": sounds,
     "fields": fields,
+    "learned": learned,
+    "shipped": shipped,
 }
 
 

@@ -6,6 +6,7 @@ import math
 
 from coordcodec.bench import published
 from coordcodec.bench.published import Points
+from coordcodec.bench.report import words
 from coordcodec.bench.report.results import Group
 
 LITTLE = 0.25
@@ -18,7 +19,7 @@ def bd_text(anchor: Points, test: Points, group: Group) -> str:
     if found is None:
         return "–"
     percent, overlap = found
-    text = f"{'+' if percent >= 0 else '−'}{abs(percent):.1f} %"
+    text = words.signed(percent, ".1f", "%")
     return f"({text})" if overlap < LITTLE else text
 
 

@@ -95,6 +95,11 @@ def rate(value: float, unit: str) -> str:
     return f"{value:.3f}" if value < 10 else f"{value:.1f}"
 
 
+def signed(value: float, digits: str, unit: str) -> str:
+    """A difference: "+0.41 dB", "−13.0 %"."""
+    return f"{'+' if value >= 0 else '−'}{abs(value):{digits}} {unit}"
+
+
 def seconds(value: float) -> str:
     """A time: 0.004, 1.2, 57."""
     if value < 0.0005:
