@@ -109,22 +109,22 @@ bench-kodak: $(READY)
 	$(BENCH) $(KODAK) -o $(RESULTS) --rates 0.15,0.3,0.6 --jobs $(JOBS)
 	$(BENCH) $(KODAK) -o $(RESULTS) --rates 0.16,0.31 --codecs coin:steps=10000 --only $(FOUR) --jobs $(JOBS)
 	$(BENCH) $(KODAK) -o $(RESULTS) --rates 0.3 --codecs ours:effort=1,ours:effort=3 --only $(FOUR) --jobs $(JOBS)
-	$(BENCH) $(KODAK) -o $(RESULTS) --rates 0.15,0.3,0.6 --codecs ours:init=none --jobs $(JOBS)
+	$(BENCH) $(KODAK) -o $(RESULTS) --rates 0.15,0.3,0.6 --codecs ours:preset=basic --jobs $(JOBS)
 	$(BENCH) $(KODAK) -o $(RESULTS)/learned --rates 0.3 --codecs ours:effort=2,ours:init=image-w48:steps=0 --jobs $(JOBS)
 
 # MESHES is a folder of meshes, here the five classic ones of the Stanford 3D Scanning Repository.
 MESHES ?= meshes
 bench-meshes: $(READY)
 	$(BENCH) $(MESHES) -o $(RESULTS) --modality sdf --rates 4096,8192,16384 --jobs $(JOBS)
-	$(BENCH) $(MESHES) -o $(RESULTS) --modality sdf --rates 4096,8192,16384 --codecs ours:init=none --jobs $(JOBS)
+	$(BENCH) $(MESHES) -o $(RESULTS) --modality sdf --rates 4096,8192,16384 --codecs ours:preset=basic --jobs $(JOBS)
 
 # SPEECH is a folder of clips, MUSIC one with gt_bach.wav of the SIREN paper.
 SPEECH ?= speech
 MUSIC ?= music
 bench-sounds: $(READY)
 	$(BENCH) $(SPEECH) -o $(RESULTS) --modality audio --rates 32 --jobs $(JOBS)
-	$(BENCH) $(SPEECH) -o $(RESULTS) --modality audio --rates 32 --codecs ours:init=none --jobs $(JOBS)
-	$(BENCH) $(SPEECH) -o $(RESULTS)/learned --modality audio --rates 24 --codecs ours:effort=2,ours:effort=2:init=none --jobs $(JOBS)
+	$(BENCH) $(SPEECH) -o $(RESULTS) --modality audio --rates 32 --codecs ours:preset=basic --jobs $(JOBS)
+	$(BENCH) $(SPEECH) -o $(RESULTS)/learned --modality audio --rates 24 --codecs ours:effort=2:quantizer=qat,ours:effort=2:preset=basic --jobs $(JOBS)
 	$(BENCH) $(MUSIC) -o $(RESULTS) --modality audio --rates 48 --only gt_bach.wav --codecs ours,siren,mp3,aac,opus --jobs $(JOBS)
 
 # FIELDS is a folder with A1B_north_america.nc.

@@ -59,7 +59,7 @@ def compress(
     """Compress a path, a binary file or an array; returns the bytes of a file.
 
     modality: name of the kind of data; may be left out for a path whose suffix tells it.
-    preset: "basic" (the default) or "coin"; see `coordcodec.recipe.PRESETS`.
+    preset: "basic" or "coin", by default none; see `coordcodec.recipe.PRESETS`.
     progress: called with (stage, steps done, steps in all).
     choices: any field of `coordcodec.recipe.Recipe`: rate, num_bytes, width, init, effort, quantizer, bits, seed,
         device.
@@ -117,7 +117,7 @@ def make_recipe(modality: Modality, preset: str | None = None, **choices: Any) -
 
 def compress_signal(signal: Signal, modality: Modality, recipe: Recipe, progress: Progress | None = None) -> Encoded:
     """Fit, quantize, encode, pack."""
-    from coordcodec.inr import batches, device, fit, maml, objective, pull, siren
+    from coordcodec.inr import batches, device, fit, maml, objective, siren
 
     place = device.find_device(recipe.device)
     plan = _plan(signal, modality, recipe)
@@ -125,11 +125,8 @@ def compress_signal(signal: Signal, modality: Modality, recipe: Recipe, progress
     gains = [gain_of(code) for code in plan.gains]
     source = batches.batches_of(signal, partition, spec, recipe.batch, recipe.seed, place, gains)
     precision = device.choose_precision(recipe.precision, place, spec.width)
-    origin = siren.as_params(plan.init.theta, place) if plan.init else {}
-    held = None
-    if plan.init:
-        sigmas = siren.as_params(plan.init.sigmas(), place)
-        held = pull.Pull(origin, sigmas, plan.init.spans, plan.room, recipe.pull)
+    held = _pull(plan, recipe, place)
+    origin = held.origin if held else {}
     with objective.Objective(spec, source, recipe.l1, precision, place, held) as loss:
         if plan.init:
             start = maml.adapt(spec, origin, [siren.as_params(rate, place) for rate in plan.init.rates], loss)
@@ -146,8 +143,21 @@ def compress_signal(signal: Signal, modality: Modality, recipe: Recipe, progress
         )
         updates = {name: tensor - origin[name] for name, tensor in params.items()} if origin else params
         calls = _Calls(loss, origin, int(QUANTIZE_SHARE * steps), progress)
-        symbols, bits = _quantize(plan, recipe, updates, calls)
+        symbols, bits = _quantize(plan, recipe, updates, calls, held.grids(loss, params) if held else None)
     return Encoded(plan.file(symbols), spec, steps + calls.total, bits, str(place), plan.init)
+
+
+def _pull(plan: _Plan, recipe: Recipe, place: Any) -> Any:
+    """What holds down updates to an initialisation, or parameters where the fit sees the rate; else None."""
+    from coordcodec.inr import pull, siren
+
+    if plan.init:
+        origin, sigmas = (siren.as_params(found, place) for found in (plan.init.theta, plan.init.sigmas()))
+        return pull.Pull(origin, sigmas, plan.init.spans, plan.room, recipe.pull)
+    if recipe.in_loop:
+        origin, sigmas = (siren.filled(plan.spec, value, place) for value in (0.0, 1.0))
+        return pull.Pull(origin, sigmas, None, plan.room, recipe.pull)
+    return None
 
 
 @dataclass(frozen=True)
@@ -182,11 +192,13 @@ def _plan(signal: Signal, modality: Modality, recipe: Recipe) -> _Plan:
     return _Plan(partition, gains, spec, init, target, room, lambda s: file.write(header(spec, known), s, offsets))
 
 
-def _quantize(plan: _Plan, recipe: Recipe, params: Mapping[str, Any], calls: _Calls) -> tuple[Symbols, float]:
+def _quantize(
+    plan: _Plan, recipe: Recipe, params: Mapping[str, Any], calls: _Calls, known: Mapping[str, float] | None
+) -> tuple[Symbols, float]:
     from coordcodec.quant.uniform import largest
 
     quantizer, plain = installed().quantizers.get(recipe.quantizer), installed().quantizers.get("uniform")
-    spans = partial(sizing.spans_at, largest(params), plan.init.spans if plan.init else None)
+    spans = partial(sizing.spans_at, largest(params), known)
     if plan.target is None or recipe.quantizer == "half":
         return quantizer(params, calls, spans(recipe.bits), recipe.bits, calls.budget), recipe.bits
     return sizing.fitted_symbols(

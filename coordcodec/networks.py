@@ -26,6 +26,10 @@ LEARNED_BITS = 3.7, 7.6
 wider network is the better file, for less a narrower one. Of the widths that fit, the widest is taken."""
 
 
+PLAIN_BITS = 4.6
+"""Coded bits per parameter that a network which stands alone is chosen for where the fit sees the rate."""
+
+
 @dataclass(frozen=True)
 class Sizes:
     """What is known about a file's size before it exists.
@@ -56,6 +60,8 @@ def _bits_per_parameter(spec: SirenSpec, recipe: Recipe) -> float:
     """Coded bits per parameter at nominal width: a grid spans the largest parameter, most are far smaller."""
     if recipe.quantizer == "half":
         return 16.0
+    if recipe.in_loop:
+        return PLAIN_BITS
     saved = min(0.35 + 0.21 * math.log2(1 + spec.width), 0.3 * recipe.bits)
     return recipe.bits - saved
 

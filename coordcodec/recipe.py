@@ -54,14 +54,14 @@ class Recipe:
     batch: points per step and part, >= 64.
     l1: weight of the L1 norm of the parameters as stored, omega_0 folded in, in the loss, >= 0; the default is the
         1e-5 that Strümpler et al. put on unfolded ones.
-    pull: with a learned initialisation, in place of the L1 norm: how strongly updates are held down, 0 to 100, in units
-        of what their bits are worth; see `coordcodec.inr.pull`.
+    pull: with the quantizer "rd" or a learned initialisation, in place of the L1 norm: how strongly parameters or
+        updates are held down, 0 to 100, in units of what their bits are worth; see `coordcodec.inr.pull`.
     precision: of the matrix products of the fit: "auto", "bfloat16" or "float32".
     seed: 0 to 2^32 - 1.
     device: "auto", "cpu", "cuda" or another name that torch knows.
 
     The quantization:
-    quantizer: name of a quantizer; "half" stores 16-bit floats without entropy coding.
+    quantizer: name of a quantizer; with "rd" the fit sees the rate too, "half" stores 16-bit floats as they are.
     bits: nominal width of the symbols, 2 to 12. With a rate target the steps are refined so that it is met.
 
     Raises RecipeError for values out of range and for contradictions.
@@ -127,6 +127,11 @@ class Recipe:
         share = (_REFERENCE_PARAMETERS / max(parameters, 1)) ** 0.5
         return max(1, int(_STEPS[self.effort - 1] * self.pace * min(max(share, 0.25), 1.5)))
 
+    @property
+    def in_loop(self) -> bool:
+        """Whether the fit sees what the bits of parameters are worth, without a learned initialisation as well."""
+        return self.quantizer == "rd"
+
     def planned_lr(self, width: int) -> float:
         """The peak learning rate for a network of that width.
 
@@ -162,8 +167,8 @@ _RANGES: tuple[tuple[str, float, float], ...] = (
 _CHOICES = {"optimizer": ("soap", "adam"), "precision": ("auto", "bfloat16", "float32")}
 
 PRESETS: dict[str, dict[str, Any]] = {
-    # Strümpler et al. 2022: SIREN with positional encoding, L1, 8 bits, AdaRound, QAT, entropy coding.
-    "basic": {},
+    # Strümpler et al. 2022: SIREN with positional encoding, L1, 8 bits, AdaRound, QAT, entropy coding; here with SOAP.
+    "basic": {"quantizer": "qat", "init": "none"},
     # Dupont et al. 2021 (COIN): its five architectures (layers x width 5x20, 5x30, 10x28, 10x40, 13x49; their
     # count of layers includes the first), no encoding, 16-bit weights, no entropy coding. Their learning rate of 2e-4
     # holds for weights that are multiplied by omega_0 = 30; here that is folded in.

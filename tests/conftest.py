@@ -7,10 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from hypothesis import settings
 
 from coordcodec.data import Grid, Signal
 
 ROOT = Path(__file__).parent.parent
+settings.register_profile("house", deadline=None)  # machines are shared and noisy: no time is a pass mark
+settings.load_profile("house")
 DEVICES = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
 
 

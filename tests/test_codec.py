@@ -294,7 +294,7 @@ def test_what_cannot_be_guessed_or_found_is_told(photograph, tmp_path):
         coordcodec.compress(photograph)
     with pytest.raises(UnknownName, match="unknown modality 'smell'; choose from: .*image"):
         coordcodec.compress(photograph, modality="smell")
-    with pytest.raises(UnknownName, match="unknown quantizer 'x'; choose from: adaround, half, qat, uniform"):
+    with pytest.raises(UnknownName, match="unknown quantizer 'x'; choose from: adaround, half, qat, rd, uniform"):
         quick(photograph, quantizer="x")
     with pytest.raises(FileError, match="cannot read"):
         coordcodec.compress(tmp_path / "missing.png")
@@ -381,3 +381,17 @@ def test_sizes_of_files_are_found_even_when_a_quantizer_is_wasteful():
     )
     assert 0.9 * 700 < symbols["x"] <= 700
     assert bits < 7
+
+
+def test_a_fit_that_sees_the_rate_makes_the_better_file(photograph):
+    """A wider network at fewer bits per parameter, on grids as fine as each tensor needs."""
+    scores, widths = [], []
+    for quantizer in ("qat", "rd"):
+        data = quick(photograph, num_bytes=1200, steps=2000, quantizer=quantizer, init="none")
+        opened = coordcodec.open(data)
+        assert 1100 < len(data) <= 1200
+        assert opened.initialisation is None
+        widths.append(opened.spec.width)
+        scores.append(opened.score(installed().modalities.get("image").read(photograph))["psnr_db"])
+    assert widths[1] > widths[0]
+    assert scores[1] > scores[0] + 0.1

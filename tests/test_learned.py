@@ -13,10 +13,9 @@ from coordcodec import codec, inits
 from coordcodec.bench import ours
 from coordcodec.data import Grid, Quantized, Signal, round_step
 from coordcodec.errors import InitialisationError, MissingInitialisation, RecipeError, UnknownName
-from coordcodec.inr import batches, maml, objective, siren
+from coordcodec.inr import batches, curvature, objective, siren, spans
 from coordcodec.inr.pull import Pull
 from coordcodec.inr.spec import SirenSpec
-from coordcodec.learning import spans
 from coordcodec.learning.plan import Plan
 from coordcodec.learning.run import learn
 from coordcodec.partition import Partition
@@ -265,7 +264,7 @@ def test_the_pull_measures_what_rounding_to_the_room_costs(tiny):
         for _ in range(8):
             held.measure(loss, params)
         # Rounded to the steps that it found, updates take about the room that there is ...
-        steps = {n: round_step(u * 2**held.octave) for n, u in held.units.items()}
+        steps = {n: round_step(s / spans.UNIT * 2**held.octave) for n, s in held.spans.items()}
         symbols = {
             n: Quantized(np.rint((params[n] - origin[n]).numpy() / steps[n]).astype(np.int32), steps[n]) for n in params
         }
@@ -291,7 +290,7 @@ def test_spans_make_every_tensors_rounding_cost_alike(tiny):
             sums[name] += more
     reach = spans.spans_for(spec, sums, rounds)
     batch = source.next()
-    values = maml.evaluate(spec, params, batch.features)
+    values = curvature.evaluate(spec, params, batch.features)
     generator = torch.Generator().manual_seed(0)
     costs = {}
     for name, tensor in params.items():
@@ -299,7 +298,7 @@ def test_spans_make_every_tensors_rounding_cost_alike(tiny):
         found = []
         for _ in range(rounds):
             noise = (torch.rand(tensor.shape, generator=generator) - 0.5) * step
-            moved = maml.evaluate(spec, {**params, name: tensor + noise}, batch.features)
+            moved = curvature.evaluate(spec, {**params, name: tensor + noise}, batch.features)
             found.append(float((moved - values).square().mean()))
         costs[name] = np.mean(found) / tensor.numel()
     whole = sum(cost * params[name].numel() for name, cost in costs.items())

@@ -12,7 +12,7 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from coordcodec.data import Grid, Signal
-from coordcodec.inr import batches, maml, ranks, siren
+from coordcodec.inr import batches, curvature, maml, ranks, siren
 from coordcodec.inr.batches import Batch
 from coordcodec.inr.curvature import Loss
 from coordcodec.inr.objective import Objective
@@ -158,7 +158,7 @@ def test_networks_on_minibatches_are_those_on_coordinates(shape, dims):
     spec = SirenSpec(dims, 2, 8, 2, 3, 1400)
     params = siren.init(spec, 2, 0)
     batch = batches.join([task.next() for task in parts(shape, spec, 2)])
-    got = maml.evaluate(spec, params, batch.features)
+    got = curvature.evaluate(spec, params, batch.features)
     # The encoding begins with the coordinate itself.
     axes = [feature[..., 0] for feature in batch.features]
     if shape is None:

@@ -14,7 +14,7 @@ from coordcodec.quant.qat import ADAROUND_CALLS, QuantizationAware
 from coordcodec.quant.uniform import Uniform, grid_limit, grid_steps, largest
 from coordcodec.testing import check_quantizer
 
-NAMES = ("uniform", "adaround", "qat", "half")
+NAMES = ("uniform", "adaround", "qat", "rd", "half")
 
 
 @pytest.mark.parametrize("name", NAMES)

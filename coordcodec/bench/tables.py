@@ -2,50 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from functools import cache
+from collections.abc import Callable
 from pathlib import Path
 from statistics import mean
-from typing import Any
 
-from coordcodec import inits
-from coordcodec.bench import published
-from coordcodec.bench.report import results as read
+from coordcodec.bench import published, starts
 from coordcodec.bench.report import tables, words
 from coordcodec.bench.report.results import Comparison, Group
 from coordcodec.bench.report.tables import Table
-from coordcodec.bench.rows import Row
 from coordcodec.bench.shapes import at_bytes, lower_hull
+from coordcodec.bench.sources import group_of, markdown, measured_with, speeds_in, whole
 
-NONE = "ours:init=none"
-QUICK = "ours:effort=2"
-QUICK_NONE = "ours:effort=2:init=none"
-START = "ours:init=image-w48:steps=0"
-"""Codecs of ours in the table of learned initialisations."""
-
-
-def markdown(table: Table) -> str:
-    """A table in Markdown; rows to stress in bold."""
-    lines = [_line(table.head), "|" + "---|" * len(table.head)]
-    for place, row in enumerate(table.body):
-        lines.append(_line(f"**{cell}**" if place in table.strong and cell else cell for cell in row))
-    return "\n".join(lines)
-
-
-def _line(cells: Iterable[str]) -> str:
-    return "| " + " | ".join(cells) + " |"
+BASIC = "ours:preset=basic"
+OWN = "ours", BASIC
+"""Ours as the tables show it: by default, and what it can be told to be instead."""
 
 
 def summary(results: Path) -> str:
     """What a visitor wants to know: ours beside others at the same rates, the mean of the 24 pictures."""
-    group = _group(results, "image")
+    group = group_of(results, "image")
     comparison = group.comparisons[0]
     assert len(comparison.files) == len(published.KODAK)
     targets = sorted(comparison.common)
     curves = published.load()
     body = []
     for series in comparison.series:
-        if series.codec in ("ours", "jpeg", "jpeg2000", "vvc"):
+        if series.codec in ("ours", BASIC, "jpeg", "jpeg2000", "vvc"):
             points = {point.target: point for point in comparison.points[series.label]}
             cells = (f"{points[t].score:.2f}{_daggered(points[t].missed)}" for t in targets)
             body.append((f"{series.label}, measured", *cells))
@@ -60,7 +42,7 @@ def compared(modality: str) -> Callable[[Path], str]:
     """Codecs on the same files: the main score and the rate at each target, times, Bjøntegaard rates."""
 
     def table(results: Path) -> str:
-        group = _group(results, modality)
+        group = group_of(results, modality)
         parts = []
         for comparison in group.comparisons:
             if comparison is not group.comparisons[0] and {s.family for s in comparison.series} & {"coin", "siren"}:
@@ -68,7 +50,7 @@ def compared(modality: str) -> Callable[[Path], str]:
             parts += [_on(comparison, group), markdown(_points(comparison, group))]
             rates = tables.bd_rates(group, comparison)
             parts += ["Rate at equal quality (Bjøntegaard):", markdown(rates)] if rates else []
-        return "\n\n".join([*parts, _measured(group.rows)])
+        return "\n\n".join([*parts, measured_with(group.rows)])
 
     return table
 
@@ -91,13 +73,13 @@ def _points(comparison: Comparison, group: Group) -> Table:
 
 def by_file(modality: str, target: float) -> Callable[[Path], str]:
     """Every file at one rate, a column per codec: the main score and the bytes."""
-    return lambda results: markdown(tables.by_file(_group(results, modality), target))
+    return lambda results: markdown(tables.by_file(group_of(results, modality), target))
 
 
 def agreement(results: Path) -> str:
     """Each peer beside its published curve."""
     body = []
-    for v in published.check(_group(results, "image").rows):
+    for v in published.check(group_of(results, "image").rows):
         decibels = (v.psnr_db, v.published_db, v.expected_db, v.difference_db)
         cells = ("–" if value is None else f"{value:.2f}" for value in decibels)
         body.append((words.codec_name(v.codec), f"{v.bpp:.3f}", *cells, v.verdict, v.curve, v.reason))
@@ -108,12 +90,12 @@ def agreement(results: Path) -> str:
 
 def coin(results: Path) -> str:
     """COIN's networks fitted here, beside ours at the next rate below and COIN as it was published."""
-    rows = [row for row in _group(results, "image").rows if row["codec"].startswith("coin") and row["status"] == "ok"]
-    ours = [row for row in _group(results, "image").rows if row["codec"] == "ours" and row["status"] == "ok"]
+    rows = [row for row in group_of(results, "image").rows if row["codec"].startswith("coin") and row["status"] == "ok"]
+    ours = [row for row in group_of(results, "image").rows if row["codec"] in OWN and row["status"] == "ok"]
     body = []
     for row in sorted(rows, key=lambda r: (r["file"], r["target_rate"])):
         below = [r for r in ours if r["file"] == row["file"] and r["rate"] <= row["rate"]]
-        best = max(below, key=lambda r: float(r["rate"]))
+        best = min(below, key=lambda r: (-r["target_rate"], OWN.index(r["codec"])))
         known = published.COIN_ALONE.get(Path(row["file"]).stem) if 0.3 <= row["rate"] <= 0.31 else None
         body.append((
             Path(row["file"]).stem, f"{row['rate']:.3f}", f"{row['scores']['psnr_db']:.2f}", f"{row['steps']:,}",
@@ -121,13 +103,13 @@ def coin(results: Path) -> str:
             f"**{best['scores']['psnr_db']:.2f}**", words.seconds(best["encode_seconds"]),
         ))  # fmt: skip
     head = ("picture", "bpp", "COIN here, dB", "steps", "s", "published, dB", "ours, bpp", "ours, dB", "s")
-    return f"{markdown(Table(head, tuple(body)))}\n\n{_measured(rows)}"
+    return f"{markdown(Table(head, tuple(body)))}\n\n{measured_with(rows)}"
 
 
 def race(results: Path) -> str:
     """The race to COIN's published quality, a row per device."""
     body = []
-    for facts in _speeds(results):
+    for facts in speeds_in(results):
         found = facts.get("race")
         if found:
             body.append((
@@ -145,7 +127,7 @@ def speed(results: Path) -> str:
     head = ("width", "fit over plain PyTorch", "fit, Mpoint/s", "share of the matrix peak", "decode, Mpixel/s",
             "decode over plain PyTorch")  # fmt: skip
     parts = []
-    for facts in _speeds(results):
+    for facts in speeds_in(results):
         parts.append(
             f"{facts['date']}: {facts['machine']}, torch {facts['torch']}; `coordcodec --help` takes "
             f"{facts['help_seconds']:.2f} s, reading a file's header {1e6 * facts['header_seconds']:.0f} µs."
@@ -162,10 +144,10 @@ def speed(results: Path) -> str:
 
 def meshes(results: Path) -> str:
     """Every mesh at every size beside Draco's lower hull at the same bytes."""
-    rows = _whole(_group(results, "sdf").rows)
-    ours = [row for row in rows if row["codec"] in ("ours", NONE)]
+    rows = whole(group_of(results, "sdf").rows)
+    ours = [row for row in rows if row["codec"] in OWN]
     body = []
-    for row in sorted(ours, key=lambda r: (r["file"], r["target_rate"], r["codec"] == NONE)):
+    for row in sorted(ours, key=lambda r: (r["file"], r["target_rate"], OWN.index(r["codec"]))):
         points = [p for r in rows if (r["codec"], r["file"]) == ("draco", row["file"]) for p in r["tried"]]
         theirs, scores = at_bytes(lower_hull(points), row["bytes"]), row["scores"]
         body.append((
@@ -177,13 +159,13 @@ def meshes(results: Path) -> str:
         ))  # fmt: skip
     head = ("mesh", "initialisation", "bytes", "Chamfer-L1", "Draco's hull", "ratio", "F-score 0.5 %", "normals", "IoU",
             "largest part", "s")  # fmt: skip
-    return f"{markdown(Table(head, tuple(body)))}\n\n{_measured(rows)}"
+    return f"{markdown(Table(head, tuple(body)))}\n\n{measured_with(rows)}"
 
 
 def sounds(results: Path) -> str:
     """Means over the clips of each folder and rate, by codec."""
-    rows = _whole(_group(results, "audio").rows)
-    order = ("ours", "ours:init=none", "siren", "mp3", "aac", "opus")
+    rows = whole(group_of(results, "audio").rows)
+    order = (*OWN, "siren", "mp3", "aac", "opus")
     body = []
     for rate in sorted({row["target_rate"] for row in rows}):
         for codec in order:
@@ -198,85 +180,19 @@ def sounds(results: Path) -> str:
                 (clips, words.codec_name(codec), f"{mean(row['rate'] for row in chosen):.1f}", *scores, seconds)
             )
     head = ("clips", "codec", "kbps", "SNR, dB", "SI-SDR, dB", "log-spectral distance, dB", "encode, s")
-    return f"{markdown(Table(head, tuple(body)))}\n\n{_measured(rows)}"
+    return f"{markdown(Table(head, tuple(body)))}\n\n{measured_with(rows)}"
 
 
 def fields(results: Path) -> str:
     """A climate field by several codecs at several sizes."""
-    rows = _whole(_group(results, "climate").rows)
+    rows = whole(group_of(results, "climate").rows)
     body = [
         (row["codec"], f"{row['bytes']:,}", f"{row['scores']['rmse']:.3f}", f"{row['scores']['max_error']:.2f}",
          words.seconds(row["encode_seconds"]))
         for row in sorted(rows, key=lambda r: (r["target_rate"], r["codec"] != "ours", r["codec"]))
     ]  # fmt: skip
     head = ("codec", "bytes", "RMSE, K", "largest error, K", "encode, s")
-    return f"{markdown(Table(head, tuple(body)))}\n\n{_measured(rows)}"
-
-
-def learned(results: Path) -> str:
-    """With and without learned initialisations, everything else equal: a line for each pair of codecs and target rate
-    that were measured on the same files. Rows that no other table needs lie in a folder of their own."""
-    everything = [row for folder in (results, results / "learned") for group in _read(folder)[0] for row in group.rows]
-    rows = _whole(row for row in everything if row["codec"] in ("ours", NONE, QUICK, QUICK_NONE, START))
-
-    def scores(modality: str, codec: str, target: float, score: str) -> dict[str, float]:
-        chosen = (r for r in rows if (r["modality"], r["codec"], r["target_rate"]) == (modality, codec, target))
-        return {row["file"]: row["scores"][score] for row in chosen}
-
-    body: list[tuple[str, str, str, str]] = []
-
-    def line(what: str, modality: str, score: str, target: float, *codecs: str) -> None:
-        without, with_init = (scores(modality, codec, target, score) for codec in codecs)
-        if not with_init or without.keys() != with_init.keys():
-            return
-        a, b = mean(without.values()), mean(with_init.values())
-        name = f"{len(without)} {what}"
-        if score.endswith("_db"):
-            body.append((name, f"{a:.2f} dB", f"{b:.2f} dB", words.signed(b - a, ".2f", "dB")))
-        else:
-            body.append((name, f"{a:.4f} %", f"{b:.4f} %", words.signed(100 * (b / a - 1), ".1f", "%")))
-
-    targets = sorted({row["target_rate"] for row in rows if row["modality"] == "image"})
-    for target in targets:
-        line(f"pictures of Kodak at {target:g} bpp, effort 5: PSNR", "image", "psnr_db", target, NONE, "ours")
-    curves = [_curve(rows, codec) for codec in (NONE, "ours")]
-    saved = published.bd_rate(*curves)
-    if saved is not None and len(body) == len(targets):
-        body.append(("Kodak, effort 5: rate at equal PSNR (Bjøntegaard)", "", "", words.signed(saved, ".1f", "%")))
-    line("of Kodak at 0.3 bpp, effort 5 without, effort 2 learned: PSNR", "image", "psnr_db", 0.3, NONE, QUICK)
-    reached = scores("image", START, 0.3, "psnr_db")
-    if reached:
-        what = f"{len(reached)} of Kodak, the three inner steps alone, width 48: PSNR"
-        body.append((what, "", f"{mean(reached.values()):.2f} dB", ""))
-    line("clips of LibriSpeech at 24 kbps, effort 2: SNR", "audio", "snr_db", 24, QUICK_NONE, QUICK)
-    for target in (4096, 8192, 16384):
-        line(f"meshes at {target:,} bytes, effort 5: Chamfer-L1", "sdf", "chamfer_l1_percent", target, NONE, "ours")
-    head = ("what", "without", "learned", "difference")
-    return f"{markdown(Table(head, tuple(body)))}\n\n{_measured(rows)}"
-
-
-def _curve(rows: Iterable[Row], codec: str) -> list[tuple[float, float]]:
-    """Mean rate and PSNR of a codec's pictures at every target rate."""
-    chosen = [row for row in rows if row["modality"] == "image" and row["codec"] == codec]
-    by_target = [[row for row in chosen if row["target_rate"] == t] for t in sorted({r["target_rate"] for r in chosen})]
-    return [(mean(r["rate"] for r in rows), mean(r["scores"]["psnr_db"] for r in rows)) for rows in by_target]
-
-
-def shipped(results: Path) -> str:
-    """The initialisations that come with the package, from what their files say, and the commands that made them."""
-    body, commands = [], []
-    for entry in sorted(inits.available(), key=lambda e: (e.modality, e.spec.width)):
-        if entry.shipped:
-            facts = entry.facts
-            size = f"{entry.path.stat().st_size / 1000:.0f} kB"
-            body.append((entry.name, entry.sha256[:16], size, *(facts[name] for name in LEARNED_FROM)))
-            commands.append(facts["command"])
-    head = ("name", "SHA-256", "size", "learned from", "held back", "hours", "seed", "made on", "licence of the data")
-    block = "\n".join(("```sh", *commands, "```"))
-    return f"{markdown(Table(head, tuple(body)))}\n\n{block}"
-
-
-LEARNED_FROM = ("trained_on", "gain", "hours", "seed", "date", "licence")
+    return f"{markdown(Table(head, tuple(body)))}\n\n{measured_with(rows)}"
 
 
 TABLES: dict[str, Callable[[Path], str]] = {
@@ -290,37 +206,10 @@ TABLES: dict[str, Callable[[Path], str]] = {
     "meshes": meshes,
     "sounds": sounds,
     "fields": fields,
-    "learned": learned,
-    "shipped": shipped,
+    "learned": starts.learned,
+    "shipped": starts.shipped,
 }
-
-
-_read = cache(read.read)
-
-
-def _group(results: Path, modality: str) -> Group:
-    return next(group for group in _read(results)[0] if group.modality == modality)
-
-
-def _speeds(results: Path) -> list[Row]:
-    return _read(results)[1]
 
 
 def _daggered(missed: int) -> str:
     return "†" if missed else ""
-
-
-def _whole(rows: Iterable[Row]) -> list[Row]:
-    """Rows, none of which failed: it would otherwise drop out of a mean without a word."""
-    rows = list(rows)
-    failed = [row["file"] for row in rows if row["status"] != "ok"]
-    assert not failed, f"these rows failed: {failed}"
-    return rows
-
-
-def _measured(rows: Iterable[Any]) -> str:
-    """When, on what and with what rows were measured, and the versions of the peers."""
-    rows = list(rows)
-    facts = ", ".join(f"{name} {value}" for name, value in tables.facts(rows))
-    versions = sorted({str(row["version"]) for row in rows if row.get("version") and row.get("effort") is None})
-    return f"{facts[:1].upper()}{facts[1:]}." + (f" Others: {'; '.join(versions)}." if versions else "")

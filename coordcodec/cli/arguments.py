@@ -90,8 +90,7 @@ def _add_compress(commands: Any) -> None:
     parser.add_argument(
         "--preset",
         choices=sorted(PRESETS),
-        help="basic: SIREN with positional encoding, 8 bits, entropy coding; coin: COIN's five networks, 16 bits; "
-        "default: basic",
+        help="basic: the codec of Struempler et al., 8 bits; coin: COIN's five networks, 16 bits; default: neither",
     )
     parser.add_argument(
         "--init",
@@ -103,7 +102,8 @@ def _add_compress(commands: Any) -> None:
     parser.add_argument(
         "--quantizer",
         metavar="NAME",
-        help="how weights become integers: uniform, adaround, qat, half or a plugin's; default: qat",
+        help="how weights become integers: uniform, adaround, qat, rd (for which the fit sees the rate), half or a "
+        "plugin's; default: qat",
     )
     parser.add_argument(
         "--bits",

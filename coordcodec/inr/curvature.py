@@ -80,6 +80,19 @@ class Loss:
         return found
 
 
+def evaluate(spec: SirenSpec, params: Mapping[str, Tensor], features: Sequence[Tensor]) -> Tensor:
+    """The networks on a minibatch's points: (tasks, n, c), differentiably.
+
+    params: each (tasks, ...). features: as in `Batch`.
+    """
+    hidden = torch.sin(first_phase(params["weight0"], params["bias0"], features))
+    for layer in range(1, spec.depth + 2):
+        hidden = torch.baddbmm(params[f"bias{layer}"][:, None], hidden, params[f"weight{layer}"].mT)
+        if layer <= spec.depth:
+            hidden = torch.sin(hidden)
+    return hidden
+
+
 def first_phase(weight: Tensor, bias: Tensor, features: Sequence[Tensor]) -> Tensor:
     """What the first layer makes of a minibatch, (tasks, n, width)."""
     tasks, blocks = features[0].shape[:2]

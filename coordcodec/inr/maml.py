@@ -27,7 +27,7 @@ import torch
 from torch import Tensor
 
 from coordcodec.inr.batches import Batch, Batches, groups, join
-from coordcodec.inr.curvature import Loss, first_phase
+from coordcodec.inr.curvature import Loss, evaluate
 from coordcodec.inr.fit import rates_of
 from coordcodec.inr.objective import GPU_POINTS, Objective
 from coordcodec.inr.optim import Adam, Soap, copy_state
@@ -66,19 +66,6 @@ class Settings:
         """The outer rates at a step, as a share of their peak."""
         warm = min(1.0, (step + 1) / max(1, min(WARM_UP, self.outer_steps // 10)))
         return warm * (LOWEST + (1 - LOWEST) * 0.5 * (1 + math.cos(math.pi * step / self.outer_steps)))
-
-
-def evaluate(spec: SirenSpec, params: Mapping[str, Tensor], features: Sequence[Tensor]) -> Tensor:
-    """The networks on a minibatch's points: (tasks, n, c), differentiably.
-
-    params: each (tasks, ...). features: as in `Batch`.
-    """
-    hidden = torch.sin(first_phase(params["weight0"], params["bias0"], features))
-    for layer in range(1, spec.depth + 2):
-        hidden = torch.baddbmm(params[f"bias{layer}"][:, None], hidden, params[f"weight{layer}"].mT)
-        if layer <= spec.depth:
-            hidden = torch.sin(hidden)
-    return hidden
 
 
 def errors(spec: SirenSpec, params: Mapping[str, Tensor], batch: Batch) -> Tensor:

@@ -60,7 +60,7 @@ class Objective:
 
     spec: the network. batches: one source of minibatches per part. l1: weight of the L1 norm of all parameters.
     dtype: of the matrix products; parameters and gradients stay float32. pull: what takes the place of the L1 norm
-    where a fit starts from a learned initialisation.
+    where the fit sees the rate.
 
     As a context manager it takes a CPU's cores for itself: inside, PyTorch's own threads are reduced.
     """
@@ -116,15 +116,19 @@ class Objective:
 
     def errors(self, candidates: Sequence[Mapping[str, Tensor]]) -> list[Tensor]:
         """Each part's mean squared error for several candidates, on the same points: (parts,) each."""
-        if not self.probes:
-            self.probes = [b.resized(min(PROBED_POINTS, prod(b.shape)), i) for i, b in enumerate(self.batches)]
         found = [torch.empty(len(self.batches), device=self.device) for _ in candidates]
-        for i, probe in enumerate(self.probes):
+        for i, probe in enumerate(self.probed()):
             batch = probe.next()
             for errors, params in zip(found, candidates, strict=True):
                 own = {name: tensor[i : i + 1] for name, tensor in params.items()}
                 errors[i] = self._work((self._cast(own), partial(_same, batch), 0))[0].sum()
         return found
+
+    def probed(self) -> list[Batches]:
+        """Other, smaller minibatches of the parts, to look at parameters without taking a step."""
+        if not self.probes:
+            self.probes = [b.resized(min(PROBED_POINTS, prod(b.shape)), i) for i, b in enumerate(self.batches)]
+        return self.probes
 
     def _cast(self, params: Mapping[str, Tensor]) -> Params:
         # The first layer stays in float32: its phases reach tens of radians.

@@ -54,6 +54,11 @@ def as_params(arrays: Mapping[str, Floats], device: torch.device) -> Params:
     return {name: torch.tensor(array, device=device)[None] for name, array in arrays.items()}
 
 
+def filled(spec: SirenSpec, value: float, device: torch.device) -> Params:
+    """Parameters (1, ...) that are all the same."""
+    return {name: torch.full((1, *shape), value, device=device) for name, shape in spec.shapes().items()}
+
+
 def apply(spec: SirenSpec, params: Mapping[str, Tensor], coords: Tensor) -> Tensor:
     """Evaluate the networks: (parts, n, d) coordinates -> (parts, n, c) values, differentiably."""
     hidden = encode(coords, spec)

@@ -9,11 +9,12 @@ import torch
 from torch import Tensor
 
 from coordcodec.errors import InitialisationError
+from coordcodec.inr import spans
 from coordcodec.inr.batches import Batches
 from coordcodec.inr.fit import Progress
 from coordcodec.inr.siren import Params
 from coordcodec.inr.workers import Workers
-from coordcodec.learning import codes, spans
+from coordcodec.learning import codes
 from coordcodec.learning.state import State
 from coordcodec.learning.watchdog import Watchdog
 

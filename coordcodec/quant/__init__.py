@@ -10,6 +10,7 @@ def register_quantizers() -> list[Quantizer]:
     """The quantizers that come with the core."""
     from coordcodec.quant.adaround import AdaRound
     from coordcodec.quant.qat import QuantizationAware
+    from coordcodec.quant.rd import RateDistortion
     from coordcodec.quant.uniform import Half, Uniform
 
-    return [Uniform(), AdaRound(), QuantizationAware(), Half()]
+    return [Uniform(), AdaRound(), QuantizationAware(), RateDistortion(), Half()]

@@ -1,5 +1,4 @@
-"""How finely updates must be quantized, learned from converged fits, so that the rounding of every weight costs
-the same.
+"""How finely parameters, or their updates, must be quantized, so that the rounding of every weight costs the same.
 
 Rounding a weight w to steps of size s adds h s^2 / 12 to the mean squared error, where h is the mean over points and
 channels of (dy / dw)^2, the diagonal of the Gauss-Newton matrix. At high rate a given error takes the fewest bits
@@ -14,12 +13,13 @@ from collections.abc import Mapping, Sequence
 
 import torch
 
-from coordcodec.inr import maml
 from coordcodec.inr.batches import Batches, join
-from coordcodec.inr.pull import UNIT
+from coordcodec.inr.curvature import evaluate
 from coordcodec.inr.siren import Params
 from coordcodec.inr.spec import SirenSpec
 
+UNIT = 127
+"""Steps of one unit: a tensor's span is the largest magnitude of 8 bits."""
 SHARE = 0.05
 """What plain rounding at 8 bits may add to the squared error of a fit, as a share of it."""
 ERROR = ""
@@ -37,7 +37,7 @@ def logarithms(spec: SirenSpec, params: Params, tasks: Sequence[Batches], seed: 
     for i, task in enumerate(tasks):
         own = {name: tensor[i : i + 1].detach().requires_grad_() for name, tensor in params.items()}
         batch = join([task.next()])
-        values = maml.evaluate(spec, own, batch.features)
+        values = evaluate(spec, own, batch.features)
         signs = torch.randint(0, 2, values.shape, generator=generator).to(values) * 2 - 1
         slopes = torch.autograd.grad((values * signs).sum(), list(own.values()))
         for name, slope in zip(own, slopes, strict=True):
