@@ -252,7 +252,7 @@ def test_help_names_units_ranges_and_defaults(command):
         "default: qat",
         "0 to 4294967295",
         "default: auto",
-        "default: basic",
+        "default: neither",
     ):
         assert part in words, part
 
