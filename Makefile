@@ -117,6 +117,7 @@ MESHES ?= meshes
 bench-meshes: $(READY)
 	$(BENCH) $(MESHES) -o $(RESULTS) --modality sdf --rates 4096,8192,16384 --jobs $(JOBS)
 	$(BENCH) $(MESHES) -o $(RESULTS) --modality sdf --rates 4096,8192,16384 --codecs ours:preset=basic --jobs $(JOBS)
+	$(BENCH) $(MESHES) -o $(RESULTS)/learned --modality sdf --rates 4096 --codecs ours:effort=2:quantizer=qat,ours:effort=2:preset=basic --jobs $(JOBS)
 
 # SPEECH is a folder of clips, MUSIC one with gt_bach.wav of the SIREN paper.
 SPEECH ?= speech
