@@ -148,13 +148,13 @@ def compress_signal(signal: Signal, modality: Modality, recipe: Recipe, progress
 
 
 def _pull(plan: _Plan, recipe: Recipe, place: Any) -> Any:
-    """What holds down updates to an initialisation, or parameters where the fit sees the rate; else None."""
+    """What holds down updates to an initialisation, or parameters where the fit sees a rate; else None."""
     from coordcodec.inr import pull, siren
 
     if plan.init:
         origin, sigmas = (siren.as_params(found, place) for found in (plan.init.theta, plan.init.sigmas()))
         return pull.Pull(origin, sigmas, plan.init.spans, plan.room, recipe.pull)
-    if recipe.in_loop:
+    if recipe.in_loop and plan.room is not None:
         origin, sigmas = (siren.filled(plan.spec, value, place) for value in (0.0, 1.0))
         return pull.Pull(origin, sigmas, None, plan.room, recipe.pull)
     return None

@@ -92,7 +92,7 @@ class Recipe:
     precision: str = "auto"
     seed: int = 0
     device: str = "auto"
-    quantizer: str = "qat"
+    quantizer: str = "rd"
     bits: int = 8
 
     def __post_init__(self) -> None:
