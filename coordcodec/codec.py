@@ -137,7 +137,7 @@ def compress_signal(signal: Signal, modality: Modality, recipe: Recipe, progress
             loss,
             start,
             steps=recipe.planned_steps(spec.parameters),
-            lr=recipe.planned_lr(spec.width),
+            lr=recipe.planned_lr(spec.width, spec.depth),
             optimizer=recipe.optimizer,
             progress=progress,
         )

@@ -30,6 +30,11 @@ PLAIN_BITS = 4.5, 11.0
 """Coded bits per parameter that a network which stands alone is chosen for where the fit sees the rate: a constant, and
 what is divided by its width. Wide networks find neurons to do without."""
 
+DEEP_WIDTH = 32
+"""Neurons per hidden layer from which on further layers are worth more than further neurons. At equal bytes, Kodak's
+kodim05 and kodim15 at 0.15 and 0.3 bpp, effort 3: depth 5 in place of 3 gains 0.15 dB; a picture of 96 x 72 in 1200 bytes
+loses 0.3 to 1.2 dB with it."""
+
 
 @dataclass(frozen=True)
 class Sizes:
@@ -130,11 +135,19 @@ class _Choice:
             )
         return named, None, None
 
+    def candidates(self) -> list[SirenSpec]:
+        """All networks to choose from, ever larger ones."""
+        recipe = self.recipe
+        if recipe.architectures:
+            return [self.spec(depth, width) for depth, width in recipe.architectures]
+        deep = [self.spec(recipe.deeper, width) for width in range(DEEP_WIDTH, 1025)]
+        plain = [self.spec(recipe.depth, width) for width in range(1, 1025)]
+        return [spec for spec in plain if spec.parameters < deep[0].parameters] + deep
+
     def within(self, target: int) -> tuple[SirenSpec, None, int]:
         """The network whose file will take about `target` bytes, or the smallest."""
         recipe, sizes = self.recipe, self.sizes
-        pairs = recipe.architectures or [(recipe.depth, w) for w in range(1, 1025)]
-        candidates = [c for c in (self.spec(d, w) for d, w in pairs) if c.parameters * sizes.parts <= MAX_PARAMETERS]
+        candidates = [c for c in self.candidates() if c.parameters * sizes.parts <= MAX_PARAMETERS]
         smallest = sizes.smallest(candidates[0], recipe)
         if target < smallest:
             return candidates[0], None, self.lowered(target, smallest)
@@ -215,7 +228,7 @@ def _named_architecture(recipe: Recipe) -> tuple[int, int]:
     """The depth and width of a recipe that names a width."""
     assert recipe.width is not None
     if not recipe.architectures:
-        return recipe.depth, recipe.width
+        return recipe.deeper if recipe.width >= DEEP_WIDTH else recipe.depth, recipe.width
     for depth, width in recipe.architectures:
         if width == recipe.width:
             return depth, width

@@ -57,7 +57,7 @@ def fitted(
             objective,
             params,
             steps=steps,
-            lr=recipe.planned_lr(spec.width),
+            lr=recipe.planned_lr(spec.width, spec.depth),
             optimizer=recipe.optimizer,
             progress=progress,
         )[0]
