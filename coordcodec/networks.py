@@ -32,8 +32,8 @@ what is divided by its width. Wide networks find neurons to do without."""
 
 DEEP_WIDTH = 32
 """Neurons per hidden layer from which on further layers are worth more than further neurons. At equal bytes, Kodak's
-kodim05 and kodim15 at 0.15 and 0.3 bpp, effort 3: depth 5 in place of 3 gains 0.15 dB; a picture of 96 x 72 in 1200 bytes
-loses 0.3 to 1.2 dB with it."""
+kodim05 and kodim15 at 0.15 and 0.3 bpp, effort 3: depth 5 in place of 3 gains 0.15 dB; a picture of 96 x 72 in 1200
+bytes loses 0.3 to 1.2 dB with it."""
 
 
 @dataclass(frozen=True)
