@@ -151,10 +151,11 @@ def _pull(plan: _Plan, recipe: Recipe, place: Any) -> Any:
     """What holds down updates to an initialisation, or parameters where the fit sees a rate; else None."""
     from coordcodec.inr import pull, siren
 
+    measured = recipe.in_loop and plan.room is not None
     if plan.init:
         origin, sigmas = (siren.as_params(found, place) for found in (plan.init.theta, plan.init.sigmas()))
-        return pull.Pull(origin, sigmas, plan.init.spans, plan.room, recipe.pull)
-    if recipe.in_loop and plan.room is not None:
+        return pull.Pull(origin, sigmas, None if measured else plan.init.spans, plan.room, recipe.pull)
+    if measured:
         origin, sigmas = (siren.filled(plan.spec, value, place) for value in (0.0, 1.0))
         return pull.Pull(origin, sigmas, None, plan.room, recipe.pull)
     return None
