@@ -9,13 +9,17 @@ Upward it is `compress_signal` below; downward it is `coordcodec.compressed.Comp
 from __future__ import annotations
 
 import os
+import time
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from coordcodec import aim, networks, plugins, sizing
 from coordcodec import compressed as opened
-from coordcodec import networks, plugins, sizing
+from coordcodec.calls import Calls
+from coordcodec.clock import Clock, OutOfTime
 from coordcodec.compressed import Compressed, Progress
 from coordcodec.data import Signal, Symbols
 from coordcodec.errors import RecipeError
@@ -24,11 +28,15 @@ from coordcodec.inits import Initialisation
 from coordcodec.inr.spec import SirenSpec
 from coordcodec.partition import Partition, gain_codes, gain_of
 from coordcodec.plugins import installed, modality_for
-from coordcodec.recipe import Recipe
+from coordcodec.recipe import EFFORTS, Recipe
 from coordcodec.stream import file
 
 QUANTIZE_SHARE = 0.12
 """Steps that quantization takes, as a share of the fit's."""
+QUICK_EFFORT = 2
+"""The effort of fits that only look for the size that a score takes."""
+ALMOST = 0.3
+"""A score missed by no more decibels is worth its file."""
 
 
 @dataclass(frozen=True)
@@ -61,8 +69,8 @@ def compress(
     modality: name of the kind of data; may be left out for a path whose suffix tells it.
     preset: "basic" or "coin", by default none; see `coordcodec.recipe.PRESETS`.
     progress: called with (stage, steps done, steps in all).
-    choices: any field of `coordcodec.recipe.Recipe`: rate, num_bytes, width, init, effort, quantizer, bits, seed,
-        device.
+    choices: any field of `coordcodec.recipe.Recipe`: rate, num_bytes, quality, target_score, width, init, effort,
+        time_budget, quantizer, bits, seed, device.
 
     Raises SignalError, FileError, UnknownName, RecipeError, InitialisationError or PluginError.
     """
@@ -109,14 +117,75 @@ def make_recipe(modality: Modality, preset: str | None = None, **choices: Any) -
     recipe = modality.defaults.replace(lenient=True)
     if preset is not None:
         recipe = recipe.with_preset(preset)
-    recipe = recipe.replace(**{name: value for name, value in choices.items() if value is not None})
+    given = {name: value for name, value in choices.items() if value is not None}
+    if "time_budget" in given:  # a limit of its own: as much effort as there is time for
+        given.setdefault("effort", EFFORTS[-1])
+    recipe = recipe.replace(**given)
     installed().quantizers.get(recipe.quantizer)
     networks.check_init(recipe)
     return recipe
 
 
-def compress_signal(signal: Signal, modality: Modality, recipe: Recipe, progress: Progress | None = None) -> Encoded:
-    """Fit, quantize, encode, pack."""
+def compress_signal(
+    signal: Signal,
+    modality: Modality,
+    recipe: Recipe,
+    progress: Progress | None = None,
+    clock: Clock | None = None,
+) -> Encoded:
+    """Fit, quantize, encode, pack; as often as it takes where a score is the target.
+
+    clock: says when to end with what there is; None: one that the recipe's time budget sets.
+    """
+    clock = clock or Clock(recipe.time_budget)
+    if recipe.target_score is not None:
+        return _aimed(signal, modality, recipe, progress, clock)
+    if recipe.time_budget == 0:
+        warnings.warn(
+            "a time budget of 0 leaves no time to fit: the file is valid and shows next to nothing", stacklevel=2
+        )
+    return _encoded(signal, modality, recipe, progress, clock)
+
+
+def _aimed(signal: Signal, modality: Modality, recipe: Recipe, progress: Progress | None, clock: Clock) -> Encoded:
+    """The smallest file found that reaches a score."""
+    name, score, falling = modality.main_score, recipe.target_score, getattr(modality, "lower_is_better", False)
+    assert score is not None
+
+    def shot(size: int, effort: int) -> aim.Shot[Encoded]:
+        own = recipe.replace(num_bytes=size, effort=effort)
+        made = _encoded(signal, modality, own, progress, clock)
+        reached = opened.open_file(made.data, made.init).to(made.device).score(signal)[name]
+        if reached is None:
+            raise RecipeError(f"{name} is not defined for this signal; choose a rate or a size instead")
+        return aim.Shot(made, len(made.data), aim.decibels(reached, falling))
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        least = _plan(signal, modality, recipe.replace(num_bytes=1, lenient=True)).target or 1
+    quick = QUICK_EFFORT if recipe.effort > QUICK_EFFORT else 0
+    goal = aim.decibels(score, falling)
+    best = aim.meet(
+        goal,
+        start=sizing.target_bytes(modality.defaults, modality, signal) or 1 << 14,
+        bounds=(least, least + 2 * signal.values.size),
+        quick=(lambda size: shot(size, quick).reached) if quick else None,
+        full=lambda size: shot(size, recipe.effort),
+        over=lambda: clock.over,
+    )
+    if best.reached < goal and not clock.stopped:
+        told = 10 ** (-best.reached / 20) if falling else best.reached
+        _miss(f"{name} {score:g}", f"{len(best.made.data)} bytes reach {told:.4g}", goal - best.reached)
+    return best.made
+
+
+def _miss(asked: str, found: str, missed: float) -> None:
+    if missed > ALMOST:
+        raise RecipeError(f"{asked} is out of reach for this signal with this effort: {found}; ask for less")
+    warnings.warn(f"{asked} was just missed: {found}", stacklevel=4)
+
+
+def _encoded(signal: Signal, modality: Modality, recipe: Recipe, progress: Progress | None, clock: Clock) -> Encoded:
     from coordcodec.inr import batches, device, fit, maml, objective, siren
 
     place = device.find_device(recipe.device)
@@ -133,6 +202,7 @@ def compress_signal(signal: Signal, modality: Modality, recipe: Recipe, progress
         else:
             drawn = siren.init(spec, len(partition), recipe.seed, recipe.omega_0)
             start = {name: tensor.to(place) for name, tensor in drawn.items()}
+        began = time.monotonic()
         params, steps = fit.fit(
             loss,
             start,
@@ -140,9 +210,11 @@ def compress_signal(signal: Signal, modality: Modality, recipe: Recipe, progress
             lr=recipe.planned_lr(spec.width, spec.depth),
             optimizer=recipe.optimizer,
             progress=progress,
+            clock=clock,
         )
+        pace = (time.monotonic() - began) / max(steps, 1)
         updates = {name: tensor - origin[name] for name, tensor in params.items()} if origin else params
-        calls = _Calls(loss, origin, int(QUANTIZE_SHARE * steps), progress)
+        calls = Calls(loss, origin, int(QUANTIZE_SHARE * steps), progress, clock, pace)
         symbols, bits = _quantize(plan, recipe, updates, calls, held.grids(loss, params) if held else None)
     return Encoded(plan.file(symbols), spec, steps + calls.total, bits, str(place), plan.init)
 
@@ -194,48 +266,26 @@ def _plan(signal: Signal, modality: Modality, recipe: Recipe) -> _Plan:
 
 
 def _quantize(
-    plan: _Plan, recipe: Recipe, params: Mapping[str, Any], calls: _Calls, known: Mapping[str, float] | None
+    plan: _Plan, recipe: Recipe, params: Mapping[str, Any], calls: Calls, known: Mapping[str, float] | None
 ) -> tuple[Symbols, float]:
     from coordcodec.quant.uniform import largest
 
     quantizer, plain = installed().quantizers.get(recipe.quantizer), installed().quantizers.get("uniform")
     spans = partial(sizing.spans_at, largest(params), known)
+
+    def quantize(bits: float) -> Symbols:
+        try:
+            return quantizer(params, calls.restart(), spans(bits), bits, calls.budget)
+        except OutOfTime:
+            return plain(params, calls, spans(bits), bits, 0)
+
     if plan.target is None or recipe.quantizer == "half":
-        return quantizer(params, calls, spans(recipe.bits), recipe.bits, calls.budget), recipe.bits
+        return quantize(recipe.bits), recipe.bits
     return sizing.fitted_symbols(
-        quantize=lambda bits: quantizer(params, calls.restart(), spans(bits), bits, calls.budget),
+        quantize=quantize,
         estimate=lambda bits: len(plan.file(plain(params, calls, spans(bits), bits, 0))),
         size=lambda symbols: len(plan.file(symbols)),
         bits=recipe.bits,
         target=plan.target,
         parameters=plan.spec.parameters * len(plan.partition),
     )
-
-
-class _Calls:
-    """A loss of parameters, or of their updates to `origin` where there is one, that counts its calls and reports them
-    as progress.
-    """
-
-    def __init__(
-        self,
-        loss: Callable[[Mapping[str, Any]], Any],
-        origin: Mapping[str, Any],
-        budget: int,
-        progress: Progress | None,
-    ) -> None:
-        self.loss, self.origin, self.budget, self.progress = loss, origin, budget, progress
-        self.total = self.done = 0
-
-    def restart(self) -> _Calls:
-        self.done = 0
-        return self
-
-    def __call__(self, params: Mapping[str, Any]) -> Any:
-        self.total += 1
-        self.done += 1
-        if self.progress and (self.done % 20 == 0 or self.done == self.budget):
-            self.progress("quantize", self.done, max(self.budget, self.done))
-        if self.origin:
-            return self.loss({name: self.origin[name] + update for name, update in params.items()})
-        return self.loss(params)

@@ -22,7 +22,10 @@ _NAME = re.compile(r"[a-z][a-z0-9_-]{0,31}")
 _OPTION = re.compile(r"[a-z][a-z0-9_]*")
 _OF_DECOMPRESS = frozenset({"device", "force", "help", "init", "json", "output", "quiet"})
 _OF_COMPRESS = frozenset(
-    {"bits", "bytes", "effort", "init", "modality", "preset", "preview", "quantizer", "rate", "seed", "width"}
+    {
+        *("bits", "bytes", "effort", "init", "keep_best", "modality", "preset", "preview", "quality", "quantizer"),
+        *("rate", "seed", "target_psnr", "target_score", "time_budget", "width"),
+    }
 )
 TAKEN = {"read_options": _OF_DECOMPRESS | _OF_COMPRESS, "write_options": _OF_DECOMPRESS}
 """Options that the command line has itself, so that no modality can have them."""

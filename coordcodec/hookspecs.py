@@ -47,7 +47,8 @@ class Modality(Protocol):
     name: 1 to 32 of a-z, 0-9, _ and -; stored in the file.
     suffixes: of the files that it reads, lower case with the dot; the first is the one it writes by default.
     rate_unit: of `rate`, such as "bpp" or "kbps".
-    main_score: the key of `score` that the result line shows.
+    main_score: the key of `score` that the result line shows and that --target-score is about. Where less of it is
+        better, as of a distance, say so with a further attribute, lower_is_better = True.
     defaults: the choices that suit this kind of data; set a target (rate, num_bytes or width) in them.
     read_options, write_options: what `read`, and what `render` and `write`, can be told besides: the name of each
         keyword argument -> one line of help (unit, range, default). The command line makes options of them

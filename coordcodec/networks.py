@@ -163,8 +163,12 @@ class _Choice:
 
     def lowered(self, target: int, smallest: int) -> int:
         """The size of the smallest file in place of a target below it, if the target was nobody's choice."""
-        asked = f"{target} bytes" if self.recipe.rate is None else f"{self.recipe.rate:g} {self.modality.rate_unit}"
-        if not self.recipe.lenient:
+        recipe = self.recipe
+        asked = f"{target} bytes" if recipe.rate is None else f"{recipe.rate:g} {self.modality.rate_unit}"
+        if recipe.quality is not None:
+            _warn(f"quality {recipe.quality} is too little for this signal: writing at most {self.words(smallest)}")
+            return smallest
+        if not recipe.lenient:
             raise RecipeError(
                 f"{asked} is too little for this signal: its smallest possible file takes {self.words(smallest)}"
             )

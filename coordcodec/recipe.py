@@ -11,6 +11,7 @@ from coordcodec.errors import RecipeError, UnknownName
 from coordcodec.partition import POINTS_PER_PART
 
 EFFORTS = range(1, 10)
+TARGETS = ("rate", "num_bytes", "quality", "target_score", "width")
 _STEPS = (600, 1250, 2400, 3900, 5700, 9000, 15000, 25000, 50000)
 _REFERENCE_PARAMETERS = 17000
 """The size of network (width 64) at which `_STEPS` holds; steps go with one over its square root."""
@@ -22,9 +23,12 @@ _REFERENCE_WIDTH, _REFERENCE_DEPTH = 64, 3
 class Recipe:
     """Every encoder choice. A decoder needs none of it.
 
-    At most one of the three targets is set:
+    At most one of the five targets is set:
     rate: the file's rate in the modality's unit, > 0; met from below.
     num_bytes: the file's size in bytes, > 0; met from below.
+    quality: 1 to 100; 50 is the size of the modality's default target, 12 more are twice the bytes.
+    target_score: the modality's main score (psnr_db for pictures); the smallest file that reaches it, found by a few
+        fits, see `coordcodec.aim`.
     width: neurons per hidden layer, 1 to 1024; the rate is then whatever comes out.
     lenient: a rate or size too small to be met gives the smallest file and a warning instead of an error; set
         where the target is a default and not somebody's choice.
@@ -47,6 +51,8 @@ class Recipe:
 
     The fit:
     effort: 1 (seconds) to 9 (as long as it helps); decides `steps` unless that is set.
+    time_budget: seconds that fit, quantization and coding may take, >= 0, whatever effort or steps say; which bytes
+        come out then depends on the machine. None: no limit.
     init: where the fit starts. "auto": at the shipped learned initialisation that fits the modality and the size, if
         one does; "none": at a random SIREN (Sitzmann et al. 2020), so that the file stands alone; else the name or
         the path of a learned initialisation, which then decides the network.
@@ -72,6 +78,8 @@ class Recipe:
 
     rate: float | None = None
     num_bytes: int | None = None
+    quality: int | None = None
+    target_score: float | None = None
     width: int | None = None
     lenient: bool = False
     depth: int = 3
@@ -85,6 +93,7 @@ class Recipe:
     margin: int = 0
     gains: bool = False
     effort: int = 5
+    time_budget: float | None = None
     init: str = "auto"
     pace: float = 1.0
     steps: int | None = None
@@ -100,10 +109,11 @@ class Recipe:
     bits: int = 8
 
     def __post_init__(self) -> None:
-        targets = {"rate": self.rate, "num_bytes": self.num_bytes, "width": self.width}
-        given = [name for name, value in targets.items() if value is not None]
+        given = [name for name in TARGETS if getattr(self, name) is not None]
         if len(given) > 1:
-            raise RecipeError(f"choose one of rate, bytes and width, got {' and '.join(given)}")
+            raise RecipeError(f"choose one of rate, bytes, quality, score and width, got {' and '.join(given)}")
+        if self.target_score is not None and self.time_budget is not None:
+            raise RecipeError("a score takes several fits and cannot be met within a time; choose one of the two")
         for name, lowest, highest in _RANGES:
             value = getattr(self, name)
             if value is not None and not (isinstance(value, int | float) and lowest <= value <= highest):
@@ -114,8 +124,8 @@ class Recipe:
 
     def replace(self, **choices: Any) -> Recipe:
         """This recipe with some choices changed. A new target takes the place of the old one."""
-        if any(choices.get(name) is not None for name in ("rate", "num_bytes", "width")):
-            choices = {"rate": None, "num_bytes": None, "width": None, "lenient": False} | choices
+        if any(choices.get(name) is not None for name in TARGETS):
+            choices = {**dict.fromkeys(TARGETS), "lenient": False} | choices
         return dataclasses.replace(self, **choices)
 
     def with_preset(self, name: str) -> Recipe:
@@ -157,6 +167,9 @@ class Recipe:
 _RANGES: tuple[tuple[str, float, float], ...] = (
     ("rate", 1e-9, 1e9),
     ("num_bytes", 1, 1 << 30),
+    ("quality", 1, 100),
+    ("target_score", -1000, 1e9),
+    ("time_budget", 0, 1e8),
     ("width", 1, 1024),
     ("depth", 0, 16),
     ("extra_depth", 0, 16),

@@ -19,12 +19,21 @@ from coordcodec.stream.entropy import MAX_BITS, limit_of
 LOWEST_BITS, HIGHEST_BITS = 2.0, 12.0
 _AIM, _TOLERANCE = 0.988, 0.006
 """The quantizer may add a little to what plain rounding takes: aim for this share of the target, this closely."""
-_LEAST = 0.93
+USUAL_QUALITY, QUALITY_OCTAVE = 50, 12
+"""The quality that is a modality's default target, and by how much more it is for twice the bytes."""
+_LEAST = 0.97
 """A result below this share of the target is worth another try."""
 
 
 def target_bytes(recipe: Recipe, modality: Modality, signal: Signal) -> int | None:
-    """The most bytes that the file may take, or None when the recipe names a width instead."""
+    """The most bytes that the file may take, or None when the recipe names a width or a score instead."""
+    if recipe.quality is not None:
+        usual = target_bytes(modality.defaults, modality, signal)
+        if usual is None:
+            raise RecipeError(
+                f"{modality.name} has no default size that a quality could refer to; use rate or num_bytes"
+            )
+        return max(1, round(usual * 2 ** ((recipe.quality - USUAL_QUALITY) / QUALITY_OCTAVE)))
     if recipe.num_bytes is not None:
         return recipe.num_bytes
     if recipe.rate is None:

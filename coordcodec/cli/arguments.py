@@ -16,7 +16,9 @@ from coordcodec.cli.options import (
     add_options,
     add_preview,
     add_quiet,
+    default_inits,
     default_rates,
+    main_scores,
 )
 from coordcodec.errors import RecipeError
 from coordcodec.recipe import EFFORTS, PRESETS, Recipe
@@ -86,6 +88,21 @@ def _add_compress(commands: Any) -> None:
         help=f"at most this rate, above 0, in the modality's unit; defaults: {default_rates()}",
     )
     target.add_argument("--bytes", dest="num_bytes", type=int, metavar="N", help="at most this size, in bytes, from 1")
+    target.add_argument(
+        "--quality",
+        type=int,
+        metavar="1..100",
+        help="plain knob: 50 is the default size, 12 more are twice the bytes, 12 less half of them",
+    )
+    target.add_argument(
+        "--target-psnr", type=float, metavar="DB", help="the smallest file found with this PSNR, in dB; a few fits"
+    )
+    target.add_argument(
+        "--target-score",
+        type=float,
+        metavar="S",
+        help=f"the same for the score that other kinds of data go by: {main_scores()}",
+    )
     target.add_argument("--width", type=int, metavar="M", help="neurons per hidden layer, 1 to 1024, instead of a size")
     parser.add_argument(
         "--preset",
@@ -97,13 +114,13 @@ def _add_compress(commands: Any) -> None:
         metavar="NAME",
         help="the learned initialisation to start from, which a decoder needs too: auto (the shipped one for this kind "
         "of data and size, if there is one), none (the file stands alone), a name (see `coordcodec inits`) or the path "
-        "of a .safetensors file; default: auto",
+        f"of a .safetensors file; defaults: {default_inits()}",
     )
     parser.add_argument(
         "--quantizer",
         metavar="NAME",
         help="how weights become integers: uniform, adaround, qat, rd (for which the fit sees the rate), half or a "
-        "plugin's; default: qat",
+        "plugin's; default: rd",
     )
     parser.add_argument(
         "--bits",
@@ -118,6 +135,15 @@ def _add_compress(commands: Any) -> None:
         metavar="1..9",
         help="how long to work: 1 about ten seconds, 5 about a minute for 768x512 on two cores, 9 as long as it helps; "
         f"default: {_DEFAULT.effort}",
+    )
+    parser.add_argument(
+        "--time-budget",
+        type=float,
+        metavar="SECONDS",
+        help="the best file that so long a fit gives, from 0, beside reading and writing; the default effort is then 9",
+    )
+    parser.add_argument(
+        "--keep-best", action="store_true", help="when interrupted (Ctrl-C), write the best so far instead of nothing"
     )
     parser.add_argument("--seed", type=int, metavar="N", help="of all random choices, 0 to 4294967295; default: 0")
     add_options(parser, "read_options")

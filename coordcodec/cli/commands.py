@@ -27,13 +27,30 @@ from coordcodec.cli.output import (
     shown_name,
     size_and_rate,
     source,
+    stopping,
     write_output,
 )
+from coordcodec.clock import Clock
 from coordcodec.data import Signal
 from coordcodec.errors import RecipeError
 from coordcodec.files import read_bytes
 from coordcodec.plugins import installed
 from coordcodec.stream.container import SUFFIX
+
+_CHOICES = (
+    "rate",
+    "num_bytes",
+    "quality",
+    "target_score",
+    "width",
+    "init",
+    "quantizer",
+    "bits",
+    "effort",
+    "time_budget",
+    "seed",
+    "device",
+)
 
 
 def compress(a: argparse.Namespace) -> None:
@@ -44,16 +61,19 @@ def compress(a: argparse.Namespace) -> None:
     output = a.output or (STDIO if a.input == STDIO else str(Path(a.input).with_suffix(SUFFIX)))
     check_output(output, a)
     modality = codec.find_modality(a.input, a.modality)
-    choices = {
-        name: getattr(a, name)
-        for name in ("rate", "num_bytes", "width", "init", "quantizer", "bits", "effort", "seed", "device")
-    }
+    choices = {name: getattr(a, name) for name in _CHOICES}
+    if a.target_psnr is not None:
+        if modality.main_score != "psnr_db":
+            raise RecipeError(f"{modality.name} goes by {modality.main_score}, not by PSNR; use --target-score")
+        choices["target_score"] = a.target_psnr
     recipe = codec.make_recipe(modality, a.preset, **choices)
     options = options_of(a, modality.read_options, modality.name)
     check_preview(a, modality)
     signal = modality.read(source(a.input), **options)
+    clock = Clock(recipe.time_budget)
     with progress_bar(a.quiet) as watch:
-        encoded = codec.compress_signal(signal, modality, recipe, watch)
+        with stopping(clock, a.keep_best):
+            encoded = codec.compress_signal(signal, modality, recipe, watch, clock)
         if watch:
             watch("score", 0, 0)
         opened = codec.open(encoded.data, encoded.init).to(encoded.device)
@@ -80,6 +100,8 @@ def compress(a: argparse.Namespace) -> None:
     }
     score = in_words(modality.main_score, scores[modality.main_score])
     report(a, facts, f"{size_and_rate(output, facts)}  {score}  {facts['seconds']:.0f} s")
+    if clock.stopped:
+        raise KeyboardInterrupt(f"{shown_name(output)} is the best so far")
 
 
 def decompress(a: argparse.Namespace) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from coordcodec import codec
+from coordcodec.clock import Clock
 from coordcodec.compressed import Compressed
 from coordcodec.data import Signal
 from coordcodec.errors import RecipeError
@@ -135,6 +137,25 @@ def joined(value: Any) -> str:
     if isinstance(value, list):
         return ("x" if all(isinstance(v, int) for v in value) else ", ").join(joined(v) for v in value)
     return f"{value:.7g}" if isinstance(value, float) else str(value)
+
+
+@contextmanager
+def stopping(clock: Clock, wanted: bool) -> Iterator[None]:
+    """If wanted, the first Ctrl-C inside stops the clock; a second one interrupts as usual."""
+    if not wanted:
+        yield
+        return
+
+    def stop(number: int, frame: object) -> None:
+        if clock.stopped:
+            raise KeyboardInterrupt
+        clock.stop()
+
+    before = signal.signal(signal.SIGINT, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import torch
 
+from coordcodec.clock import Clock
 from coordcodec.inr.objective import Objective
 from coordcodec.inr.optim import OPTIMIZERS, Adam, Soap
 from coordcodec.inr.siren import Params
@@ -15,6 +16,8 @@ from coordcodec.inr.spec import SirenSpec
 Progress = Callable[[str, int, int], None]
 """Called now and then with a stage's name, the steps done and the steps in all."""
 
+TIME_SHARE = 0.8
+"""The share of a limited time that is for the fit; the rest is for quantization."""
 CHECK = 50
 """Steps between looks at the loss."""
 WARM_UP = 0.03
@@ -29,8 +32,8 @@ FINE = 1e-4
 """Below this mean squared error (46 dB) the rounding of bfloat16 would show: from there on, float32."""
 
 
-def schedule(step: int, steps: int) -> float:
-    """The learning rate at a step as a share of its peak."""
+def schedule(step: float, steps: int) -> float:
+    """The learning rate at a step, not necessarily whole, as a share of its peak."""
     warm = min(max(20, int(WARM_UP * steps)), steps)
     if step < warm:
         return (step + 1) / warm
@@ -61,23 +64,35 @@ class _Guard:
 
 
 def fit(
-    objective: Objective, params: Params, *, steps: int, lr: float, optimizer: str, progress: Progress | None = None
+    objective: Objective,
+    params: Params,
+    *,
+    steps: int,
+    lr: float,
+    optimizer: str,
+    progress: Progress | None = None,
+    clock: Clock | None = None,
 ) -> tuple[Params, int]:
     """Minimise an objective from given parameters; returns the fitted ones and the number of steps taken.
 
-    A run that diverges goes back to its best parameters and continues at half the learning rate.
+    A run that diverges goes back to its best parameters and continues at half the learning rate. Where the clock's
+    time is too short for all steps, the learning rate falls as if those that are left out had been taken.
     """
+    clock = clock or Clock()
     params = {name: tensor.clone() for name, tensor in params.items()}
     guard, factor = _Guard(params), 1.0
     rates = rates_of(objective.spec, lr)
     stepper: Adam | Soap = OPTIMIZERS[optimizer](list(params.values()))
     losses = torch.zeros((), device=objective.device)
     for step in range(steps):
+        spent = clock.spent(TIME_SHARE)
+        if spent >= 1:
+            return params, step
         if objective.pull and step % CHECK == 0:
             objective.pull.measure(objective, params)
         _, gradients = objective.gradient(params)
         losses += objective.error
-        share = factor * schedule(step, steps)
+        share = factor * schedule(max(step, spent * steps), steps)
         stepper.step(list(gradients.values()), [rate * share for rate in rates])
         if (step + 1) % CHECK:
             continue
@@ -90,7 +105,7 @@ def fit(
                 params[name].copy_(tensor)
             stepper = OPTIMIZERS[optimizer](list(params.values()))
         if progress:
-            progress("fit", step + 1, steps)
+            progress("fit", max(step + 1, int(spent * steps)), steps)
         if recent < FINE:
             objective.use(torch.float32)
         if recent < ENOUGH:

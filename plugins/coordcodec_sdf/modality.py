@@ -39,7 +39,7 @@ class Shape:
     name = "sdf"
     suffixes: tuple[str, ...] = files.SUFFIXES
     rate_unit = "bytes"
-    main_score = "chamfer_l1_percent"
+    main_score, lower_is_better = "chamfer_l1_percent", True
     defaults: Recipe = settings.DEFAULTS
     read_options: Mapping[str, str] = {
         "samples": f"distances to learn from, {settings.LEAST_SAMPLES} to {settings.MOST_SAMPLES}; "
