@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: demo inits test test-example browser lint bench bench-speed check-speed bench-kodak bench-meshes bench-sounds bench-fields \
+.PHONY: demo inits test test-example browser lint bench bench-speed check-speed bench-kodak bench-ablation bench-meshes bench-sounds bench-fields \
 	report docs picture clean
 
 $(READY): pyproject.toml constraints.txt
@@ -100,7 +100,7 @@ check-speed: $(READY)
 RESULTS ?= docs/results
 BENCH := $(BIN)/coordcodec bench
 JOBS ?= 1
-bench: bench-kodak bench-meshes bench-sounds bench-fields
+bench: bench-kodak bench-ablation bench-meshes bench-sounds bench-fields
 
 # KODAK is a folder with the 24 pictures. On four of them COIN's networks of 0.16 and 0.305 bpp, and other efforts.
 KODAK ?= kodak
@@ -111,6 +111,12 @@ bench-kodak: $(READY)
 	$(BENCH) $(KODAK) -o $(RESULTS) --rates 0.3 --codecs ours:effort=1,ours:effort=3 --only $(FOUR) --jobs $(JOBS)
 	$(BENCH) $(KODAK) -o $(RESULTS) --rates 0.15,0.3,0.6 --codecs ours:preset=basic --jobs $(JOBS)
 	$(BENCH) $(KODAK) -o $(RESULTS)/learned --rates 0.3 --codecs ours:effort=2,ours:init=image-w48:steps=0 --jobs $(JOBS)
+
+# Ours with one choice changed.
+EIGHT := kodim01.png kodim05.png kodim08.png kodim11.png kodim15.png kodim19.png kodim20.png kodim23.png
+CHANGED := ours,ours:extra_depth=0,ours:pull=0,ours:init=auto,ours:optimizer=adam:lr=0.006,ours:preset=basic
+bench-ablation: $(READY)
+	$(BENCH) $(KODAK) -o $(RESULTS)/ablation --rates 0.15,0.3 --effort 2 --codecs $(CHANGED) --only $(EIGHT) --jobs $(JOBS)
 
 # MESHES is a folder of meshes, here the five classic ones of the Stanford 3D Scanning Repository.
 MESHES ?= meshes

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from statistics import mean
 
-from coordcodec.bench import published, starts
+from coordcodec.bench import ablation, published, starts
 from coordcodec.bench.report import tables, words
 from coordcodec.bench.report.results import Comparison, Group
 from coordcodec.bench.report.tables import Table
@@ -207,6 +207,7 @@ TABLES: dict[str, Callable[[Path], str]] = {
     "sounds": sounds,
     "fields": fields,
     "learned": starts.learned,
+    "ablation": ablation.ablation,
     "shipped": starts.shipped,
 }
 

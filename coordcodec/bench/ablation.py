@@ -1,0 +1,53 @@
+"""The table of what each part of the codec is worth: ours with one choice changed, on the same pictures and bytes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from statistics import mean
+
+from coordcodec.bench.report.tables import Table
+from coordcodec.bench.rows import Row
+from coordcodec.bench.sources import group_of, markdown, measured_with, whole
+
+FOLDER = "ablation"
+"""Where its rows lie, below the results."""
+CHANGES = {
+    "ours": "as it is",
+    "ours:extra_depth=0": "three layers in place of five, and more neurons in each",
+    "ours:pull=0": "nothing holds parameters down; grids are still chosen by curvature",
+    "ours:init=auto": "from a learned initialisation, which has three layers",
+    "ours:optimizer=adam:lr=0.006": "Adam in place of SOAP",
+    "ours:preset=basic": "the preset basic: a constant L1 norm, grids by the largest parameter, AdaRound and QAT",
+}
+"""What each changes, in the order of the table."""
+
+
+def ablation(results: Path) -> str:
+    """Mean scores with one choice changed, and what that loses."""
+    group = group_of(results / FOLDER, "image")
+    rows = whole(group.rows)
+    targets = sorted({row["target_rate"] for row in rows})
+    files = {row["file"] for row in rows}
+    full = {target: _mean(rows, "ours", target, files) for target in targets}
+    body = []
+    for codec, words in CHANGES.items():
+        if not any(row["codec"] == codec for row in rows):
+            continue
+        cells = []
+        for target in targets:
+            score = _mean(rows, codec, target, files)
+            cells.append(f"{score:.2f}" if codec == "ours" else f"{score:.2f} ({score - full[target]:+.2f})")
+        body.append((words, f"`{codec}`", *cells))
+    efforts = sorted({row["effort"] for row in rows})
+    named = ", ".join(sorted(Path(name).stem for name in files))
+    head = ("what is changed", "codec", *(f"{target:g} {group.unit}, dB" for target in targets))
+    intro = f"Effort {' and '.join(map(str, efforts))}, mean PSNR of {len(files)} pictures ({named})."
+    return f"{intro}\n\n{markdown(Table(head, tuple(body), (0,)))}\n\n{measured_with(rows)}"
+
+
+def _mean(rows: list[Row], codec: str, target: float, files: set[str]) -> float:
+    chosen = {
+        row["file"]: row["scores"]["psnr_db"] for row in rows if (row["codec"], row["target_rate"]) == (codec, target)
+    }
+    assert chosen.keys() == files, f"{codec} was not measured on {', '.join(sorted(files - chosen.keys()))}"
+    return float(mean(chosen.values()))
