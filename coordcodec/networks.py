@@ -26,6 +26,9 @@ LEARNED_BITS = 3.7, 7.6
 wider network is the better file, for less a narrower one. Of the widths that fit, the widest is taken."""
 
 
+PATIENT = 1500
+"""Steps, of the smallest networks, from which on a deeper network that stands alone is better than one that starts from
+a learned initialisation, which is no deeper than usual."""
 PLAIN_BITS = 4.5, 11.0
 """Coded bits per parameter that a network which stands alone is chosen for where the fit sees the rate: a constant, and
 what is divided by its width. Wide networks find neurons to do without."""
@@ -177,8 +180,10 @@ class _Choice:
 
 
 def _shipped(signal: Signal, recipe: Recipe, sizes: Sizes, target: int | None) -> Initialisation | None:
-    """The shipped initialisation for this kind of data and size, if there is one."""
+    """The shipped initialisation for this kind of data and size, if there is one and it is the best choice."""
     if recipe.architectures or recipe.quantizer == "half":  # other networks, and coding that has no use for it
+        return None
+    if recipe.deeper > recipe.depth and recipe.planned_steps(0) >= PATIENT and target is not None:
         return None
     wanted = (signal.dims, signal.channels, recipe.depth, recipe.num_frequencies, round(recipe.sigma * 1000))
     fitting = []

@@ -54,8 +54,9 @@ class Recipe:
     time_budget: seconds that fit, quantization and coding may take, >= 0, whatever effort or steps say; which bytes
         come out then depends on the machine. None: no limit.
     init: where the fit starts. "auto": at the shipped learned initialisation that fits the modality and the size, if
-        one does; "none": at a random SIREN (Sitzmann et al. 2020), so that the file stands alone; else the name or
-        the path of a learned initialisation, which then decides the network.
+        one does and a deeper network (`extra_depth`) would not do better without; "none": at a random SIREN (Sitzmann
+        et al. 2020), so that the file stands alone; else the name or the path of a learned initialisation, which then
+        decides the network.
     pace: what the steps that effort decides are multiplied by, 0.01 to 100.
     steps: minibatch steps, >= 0; without any, a learned initialisation has still its inner steps.
     optimizer: "soap" or "adam".

@@ -214,6 +214,7 @@ def test_ctrl_c_writes_the_best_so_far_if_asked(picture, tmp_path, keep):
         stderr=subprocess.PIPE,
         text=True,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell's background jobs ignore it
     )
     time.sleep(8)  # by then it fits, and goes on for minutes
     assert child.poll() is None

@@ -78,9 +78,13 @@ def test_auto_takes_one_for_photographs(rate, width):
     """Of Kodak's size; only the choice is asked for, which depends on the size alone."""
     kind = codec.find_modality("a.png", None)
     signal = kind.read(np.zeros((512, 768, 3), np.uint8))
-    plan = codec._plan(signal, kind, codec.make_recipe(kind, rate=rate, init="auto"))
-    assert plan.init.name == f"image-w{width}"
-    assert plan.spec.width == width
+    for choices in ({"effort": 1}, {"quantizer": "qat"}, {"extra_depth": 0}):
+        plan = codec._plan(signal, kind, codec.make_recipe(kind, rate=rate, init="auto", **choices))
+        assert plan.init.name == f"image-w{width}"
+        assert plan.spec.width == width
+    patient = codec._plan(signal, kind, codec.make_recipe(kind, rate=rate))
+    assert patient.init is None
+    assert patient.spec.depth == (5 if rate > 0.1 else 3)
 
 
 def test_a_file_made_with_a_shipped_one_needs_only_the_package(photograph, tmp_path, monkeypatch):

@@ -15,7 +15,7 @@ CHANGES = {
     "ours": "as it is",
     "ours:extra_depth=0": "three layers in place of five, and more neurons in each",
     "ours:pull=0": "nothing holds parameters down; grids are still chosen by curvature",
-    "ours:init=auto": "from a learned initialisation, which has three layers",
+    "ours:extra_depth=0:init=auto": "three layers, from a learned initialisation",
     "ours:optimizer=adam:lr=0.006": "Adam in place of SOAP",
     "ours:preset=basic": "the preset basic: a constant L1 norm, grids by the largest parameter, AdaRound and QAT",
 }

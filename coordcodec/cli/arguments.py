@@ -16,7 +16,6 @@ from coordcodec.cli.options import (
     add_options,
     add_preview,
     add_quiet,
-    default_inits,
     default_rates,
     main_scores,
 )
@@ -113,8 +112,8 @@ def _add_compress(commands: Any) -> None:
         "--init",
         metavar="NAME",
         help="the learned initialisation to start from, which a decoder needs too: auto (the shipped one for this kind "
-        "of data and size, if there is one), none (the file stands alone), a name (see `coordcodec inits`) or the path "
-        f"of a .safetensors file; defaults: {default_inits()}",
+        "of data and size, if there is one that helps), none (the file stands alone), a name (see `coordcodec inits`) "
+        "or the path of a .safetensors file; default: auto",
     )
     parser.add_argument(
         "--quantizer",

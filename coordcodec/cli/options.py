@@ -61,19 +61,10 @@ def default_rates() -> str:
     return ", ".join(rates) or "none is installed"
 
 
-def _by_modality(fact: Callable[[Any], str]) -> str:
-    entries = sorted(installed().modalities.entries.items())
-    return ", ".join(f"{name} {fact(entry.object)}" for name, entry in entries) or "none is installed"
-
-
-def default_inits() -> str:
-    """Where fits begin when nothing is said, by modality."""
-    return _by_modality(lambda modality: modality.defaults.init)
-
-
 def main_scores() -> str:
     """The score that --target-score is about, by modality."""
-    return _by_modality(lambda modality: modality.main_score)
+    entries = sorted(installed().modalities.entries.items())
+    return ", ".join(f"{name} {entry.object.main_score}" for name, entry in entries) or "none is installed"
 
 
 def add_options(parser: argparse.ArgumentParser, member: str) -> None:
