@@ -312,6 +312,18 @@ def test_spans_make_every_tensors_rounding_cost_alike(tiny):
     assert max(costs.values()) < 5 * min(costs.values()), costs
 
 
+@pytest.mark.parametrize("channels", [1, 3])
+def test_the_grid_of_the_last_bias_is_never_left_to_chance(channels):
+    """Its curvature is that of adding a constant. A random projection of one number may all but cancel."""
+    spec = SirenSpec(2, channels, 8, 1, 3, 1400)
+    grid = Grid((20, 24))
+    signal = Signal(grid, np.tile(grid.coords()[:, :1], (1, channels)).astype(np.float32), "test")
+    (source,) = batches.batches_of(signal, Partition((1, 1)), spec, 480, 0, CPU)
+    for seed in range(30):
+        sums = spans.logarithms(spec, siren.init(spec, 1, 0), [source], seed)
+        assert sums["bias2"] == pytest.approx(-np.log(channels))
+
+
 def test_presets_and_lists_know_of_it(learned, places):
     (places / "details.safetensors").write_bytes(learned.read_bytes())
     assert coordcodec.Recipe().init == "auto"

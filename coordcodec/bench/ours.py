@@ -20,7 +20,7 @@ from coordcodec.data import Grid, Signal
 from coordcodec.errors import RecipeError
 from coordcodec.hookspecs import Modality
 from coordcodec.plugins import installed
-from coordcodec.recipe import Recipe
+from coordcodec.recipe import TARGETS, Recipe
 
 OURS: dict[str, dict[str, Any]] = {
     "ours": {},
@@ -40,7 +40,7 @@ OURS: dict[str, dict[str, Any]] = {
     },
 }
 """The choices that make each of our codecs, beside the modality's defaults."""
-_TARGETS = ("rate", "num_bytes", "width", "lenient", "architectures", "device", "seed")
+_TARGETS = (*TARGETS, "lenient", "architectures", "device", "seed")
 _COMPARED = 1 << 16
 """Points at which two devices are compared."""
 

@@ -80,29 +80,7 @@ def _add_compress(commands: Any) -> None:
         "-o", "--output", metavar="OUT.ccdc", help="default: INPUT with the suffix .ccdc; - is standard output"
     )
     parser.add_argument("--modality", help="the kind of data (see `coordcodec modalities`); default: by INPUT's suffix")
-    target = parser.add_mutually_exclusive_group()
-    target.add_argument(
-        "--rate",
-        type=float,
-        help=f"at most this rate, above 0, in the modality's unit; defaults: {default_rates()}",
-    )
-    target.add_argument("--bytes", dest="num_bytes", type=int, metavar="N", help="at most this size, in bytes, from 1")
-    target.add_argument(
-        "--quality",
-        type=int,
-        metavar="1..100",
-        help="plain knob: 50 is the default size, 12 more are twice the bytes, 12 less half of them",
-    )
-    target.add_argument(
-        "--target-psnr", type=float, metavar="DB", help="the smallest file found with this PSNR, in dB; a few fits"
-    )
-    target.add_argument(
-        "--target-score",
-        type=float,
-        metavar="S",
-        help=f"the same for the score that other kinds of data go by: {main_scores()}",
-    )
-    target.add_argument("--width", type=int, metavar="M", help="neurons per hidden layer, 1 to 1024, instead of a size")
+    _add_targets(parser)
     parser.add_argument(
         "--preset",
         choices=sorted(PRESETS),
@@ -150,6 +128,32 @@ def _add_compress(commands: Any) -> None:
     add_device(parser, "where to fit")
     add_force(parser)
     add_quiet(parser)
+
+
+def _add_targets(parser: argparse.ArgumentParser) -> None:
+    target = parser.add_mutually_exclusive_group()
+    target.add_argument(
+        "--rate",
+        type=float,
+        help=f"at most this rate, above 0, in the modality's unit; defaults: {default_rates()}",
+    )
+    target.add_argument("--bytes", dest="num_bytes", type=int, metavar="N", help="at most this size, in bytes, from 1")
+    target.add_argument(
+        "--quality",
+        type=int,
+        metavar="1..100",
+        help="plain knob: 50 is the default size, 12 more are twice the bytes, 12 less half of them",
+    )
+    target.add_argument(
+        "--target-psnr", type=float, metavar="DB", help="the smallest file found with this PSNR, in dB; a few fits"
+    )
+    target.add_argument(
+        "--target-score",
+        type=float,
+        metavar="S",
+        help=f"the same for the score that other kinds of data go by: {main_scores()}",
+    )
+    target.add_argument("--width", type=int, metavar="M", help="neurons per hidden layer, 1 to 1024, instead of a size")
 
 
 def _add_decompress(commands: Any) -> None:
