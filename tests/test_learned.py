@@ -91,7 +91,7 @@ def test_few_steps_give_the_better_picture_at_the_same_size(photo, learned, quan
 @pytest.mark.parametrize("height, width", [(64, 96), (96, 64), (61, 97), (24, 190), (190, 24), (13, 17)])
 def test_pictures_of_any_orientation_and_shape(photo, learned, height, width):
     pixels = photo[30 : 30 + height, 192 : 192 + width]
-    made = encoded(pixels, init=str(learned), num_bytes=800)
+    made = encoded(pixels, init=str(learned), num_bytes=800, steps=100)
     assert made.init
     assert made.spec == made.init.spec
     opened = codec.open(made.data, made.init)
@@ -101,7 +101,7 @@ def test_pictures_of_any_orientation_and_shape(photo, learned, height, width):
     # What the score says of the field is what the picture is, and both are about as good as without an initialisation:
     # decoding the wrong way round costs ten decibels and more.
     assert 10 * np.log10(255**2 / error) == pytest.approx(psnr(pixels, made), abs=0.05)
-    assert psnr(pixels, made) > psnr(pixels, alone(pixels, 800)) - 2
+    assert psnr(pixels, made) > psnr(pixels, alone(pixels, 800, steps=100)) - 2
 
 
 def test_turning_a_picture_turns_what_is_decoded(photo, learned):

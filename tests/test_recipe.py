@@ -9,7 +9,7 @@ from coordcodec.recipe import PRESETS, Recipe
 @pytest.mark.parametrize(
     ("choices", "says"),
     [
-        ({"rate": 0.3, "width": 8}, "one of rate, bytes and width, got rate and width"),
+        ({"rate": 0.3, "width": 8}, "one of rate, bytes, quality, score and width, got rate and width"),
         ({"rate": 0.0}, "rate must be in 1e-09 to 1e+09, got 0.0"),
         ({"rate": float("nan")}, "rate must be"),
         ({"num_bytes": 0}, "num_bytes must be"),
