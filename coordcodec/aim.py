@@ -15,6 +15,8 @@ Made = TypeVar("Made")
 
 SLOPES = 1.0, 2.5, 8.0
 """Decibels per octave of the size: the least, the usual and the most that is believed."""
+FURTHEST = 3.0
+"""Octaves of one step, at most: a slope that was only guessed must not lead to a network of millions of parameters."""
 CLOSE = 0.2
 """Sizes so many octaves apart tell as much of the slope as was known before."""
 QUICK, FULL = 3, 5
@@ -52,7 +54,7 @@ class _Curve:
     def solve(self, goal: float, slope: float) -> float:
         """The size, not rounded, that should reach the goal."""
         x, y = min(self.points, key=lambda point: abs(point[1] - goal))
-        return float(2 ** min(x + (goal - y) / slope, 60))
+        return float(2 ** (x + min(max((goal - y) / slope, -FURTHEST), FURTHEST)))
 
 
 @dataclass(frozen=True)
@@ -68,14 +70,14 @@ def meet(
     goal: float,
     start: int,
     bounds: tuple[int, int],
-    quick: Callable[[int], float] | None,
+    quick: Callable[[int], Shot[Made]] | None,
     full: Callable[[int], Shot[Made]],
     over: Callable[[], bool],
 ) -> Shot[Made]:
     """The smallest file found that reaches the goal; where none does, the best.
 
     start: the size in bytes to try first. bounds: the least and the most that a file may be given.
-    quick: what a file of at most so many bytes reaches, about; None if it would take as long as `full`.
+    full, quick: make a file of at most so many bytes, quick with little effort; None if that would take as long.
     over: whether to end with what there is.
     """
 
@@ -83,38 +85,33 @@ def meet(
         return int(min(max(size, bounds[0]), bounds[1]))
 
     rough, fine = _Curve(), _Curve()
+    shots: list[Shot[Made]] = []
     size = within(start)
     for _ in range(QUICK if quick else 0):
         assert quick
-        rough.add(size, quick(size))
-        if abs(rough.points[-1][1] - goal) < NEAR or over():
-            break
+        shots.append(quick(size))
+        if over():
+            return _best(shots, goal)
+        rough.add(size, shots[-1].reached)
+        near = abs(shots[-1].reached - goal) < NEAR
         size, last = within(rough.solve(goal, rough.slope(goal))), size
-        if size == last:
+        if near or size == last:
             break
-    if rough.points:
-        size = within(rough.solve(goal, rough.slope(goal)))
-    best: Shot[Made] | None = None
     below, above = bounds[0] - 1, bounds[1] + 1  # too small for the goal, and enough or beyond all bounds
     for _ in range(FULL):
-        shot = full(size)
-        fine.add(size, shot.reached)
-        if best is None or _better(shot, best, goal):
-            best = shot
-        if over() or goal <= shot.reached <= goal + ABOVE:
+        shots.append(full(size))
+        reached = shots[-1].reached
+        fine.add(size, reached)
+        if over() or goal <= reached <= goal + ABOVE:
             break
-        if shot.reached < goal:
-            below = max(below, size)
-        else:
-            above = min(above, size)
+        below, above = (max(below, size), above) if reached < goal else (below, min(above, size))
         both = fine if len(fine.points) > 1 else rough
         size = within(fine.solve(goal + MARGIN, both.slope(goal) if both.points else SLOPES[1]))
         if not below < size < above:  # fits scatter
             size = _further(below, above, bounds, len(fine.points))
-        if above - below < 2 or not bounds[0] <= size <= bounds[1] or not below < size < above:
+        if above - below < 2 or not below < size < above:
             break
-    assert best is not None
-    return best
+    return _best(shots, goal)
 
 
 def _further(below: int, above: int, bounds: tuple[int, int], count: int) -> int:
@@ -126,7 +123,6 @@ def _further(below: int, above: int, bounds: tuple[int, int], count: int) -> int
     return round(math.sqrt(below * above))
 
 
-def _better(shot: Shot[Made], best: Shot[Made], goal: float) -> bool:
-    if shot.reached >= goal:
-        return best.reached < goal or shot.size < best.size
-    return best.reached < goal and shot.reached > best.reached
+def _best(shots: list[Shot[Made]], goal: float) -> Shot[Made]:
+    enough = [shot for shot in shots if shot.reached >= goal]
+    return min(enough, key=lambda shot: shot.size) if enough else max(shots, key=lambda shot: shot.reached)

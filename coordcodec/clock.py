@@ -11,7 +11,7 @@ class OutOfTime(Exception):
 
 
 class Clock:
-    """Runs from when it is made.
+    """Runs from when it is made, or told to begin.
 
     seconds: how long the whole work may take, >= 0; None: as long as it takes.
     """
@@ -20,6 +20,10 @@ class Clock:
         self.seconds = math.inf if seconds is None else seconds
         self.began = time.monotonic()
         self.stopped = False
+
+    def begin(self) -> None:
+        """Start again from here."""
+        self.began = time.monotonic()
 
     def stop(self) -> None:
         """Say that the work should end as soon as there is a result; may be called from a signal handler."""

@@ -16,11 +16,11 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from coordcodec import aim, networks, plugins, sizing
 from coordcodec import compressed as opened
+from coordcodec import networks, plugins, scored, sizing
 from coordcodec.calls import Calls
 from coordcodec.clock import Clock, OutOfTime
-from coordcodec.compressed import Compressed, Progress
+from coordcodec.compressed import Compressed, Encoded, Progress
 from coordcodec.data import Signal, Symbols
 from coordcodec.errors import RecipeError
 from coordcodec.hookspecs import Modality, Source
@@ -33,27 +33,6 @@ from coordcodec.stream import file
 
 QUANTIZE_SHARE = 0.12
 """Steps that quantization takes, as a share of the fit's."""
-QUICK_EFFORT = 2
-"""The effort of fits that only look for the size that a score takes."""
-ALMOST = 0.3
-"""A score missed by no more decibels is worth its file."""
-
-
-@dataclass(frozen=True)
-class Encoded:
-    """A compressed signal and how it was made.
-
-    data: the file. spec: its network. steps: minibatch steps taken, those of the quantizer included.
-    bits: width of the quantization grid, not necessarily whole. device: where it was fitted. init: the learned
-    initialisation that the file needs, if it needs one.
-    """
-
-    data: bytes
-    spec: SirenSpec
-    steps: int
-    bits: float
-    device: str
-    init: Initialisation | None = None
 
 
 def compress(
@@ -135,54 +114,29 @@ def compress_signal(
 ) -> Encoded:
     """Fit, quantize, encode, pack; as often as it takes where a score is the target.
 
-    clock: says when to end with what there is; None: one that the recipe's time budget sets.
+    clock: says when to end with what there is; None: one that the recipe's time budget sets. It begins here.
     """
+    from coordcodec.inr import fit as _  # noqa: F401 - takes seconds, which are nobody's budget
+
     clock = clock or Clock(recipe.time_budget)
+    clock.begin()
     if recipe.target_score is not None:
-        return _aimed(signal, modality, recipe, progress, clock)
-    if recipe.time_budget == 0:
-        warnings.warn(
-            "a time budget of 0 leaves no time to fit: the file is valid and shows next to nothing", stacklevel=2
+        least = partial(_least, signal, modality, recipe)
+        return scored.smallest(
+            signal, modality, recipe, lambda r: _encoded(signal, modality, r, progress, clock), least, clock
         )
-    return _encoded(signal, modality, recipe, progress, clock)
+    made = _encoded(signal, modality, recipe, progress, clock)
+    if not made.fitted and clock.over:
+        shows = "what the first steps from its initialisation give" if made.init else "next to nothing"
+        warnings.warn(f"there was no time to fit: the file is valid and shows {shows}", stacklevel=2)
+    return made
 
 
-def _aimed(signal: Signal, modality: Modality, recipe: Recipe, progress: Progress | None, clock: Clock) -> Encoded:
-    """The smallest file found that reaches a score."""
-    name, score, falling = modality.main_score, recipe.target_score, getattr(modality, "lower_is_better", False)
-    assert score is not None
-
-    def shot(size: int, effort: int) -> aim.Shot[Encoded]:
-        own = recipe.replace(num_bytes=size, effort=effort)
-        made = _encoded(signal, modality, own, progress, clock)
-        reached = opened.open_file(made.data, made.init).to(made.device).score(signal)[name]
-        if reached is None:
-            raise RecipeError(f"{name} is not defined for this signal; choose a rate or a size instead")
-        return aim.Shot(made, len(made.data), aim.decibels(reached, falling))
-
+def _least(signal: Signal, modality: Modality, recipe: Recipe) -> int:
+    """The bytes of the smallest file."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        least = _plan(signal, modality, recipe.replace(num_bytes=1, lenient=True)).target or 1
-    quick = QUICK_EFFORT if recipe.effort > QUICK_EFFORT else 0
-    goal = aim.decibels(score, falling)
-    best = aim.meet(
-        goal,
-        start=sizing.target_bytes(modality.defaults, modality, signal) or 1 << 14,
-        bounds=(least, least + 2 * signal.values.size),
-        quick=(lambda size: shot(size, quick).reached) if quick else None,
-        full=lambda size: shot(size, recipe.effort),
-        over=lambda: clock.over,
-    )
-    if best.reached < goal and not clock.stopped:
-        told = 10 ** (-best.reached / 20) if falling else best.reached
-        _miss(f"{name} {score:g}", f"{len(best.made.data)} bytes reach {told:.4g}", goal - best.reached)
-    return best.made
-
-
-def _miss(asked: str, found: str, missed: float) -> None:
-    if missed > ALMOST:
-        raise RecipeError(f"{asked} is out of reach for this signal with this effort: {found}; ask for less")
-    warnings.warn(f"{asked} was just missed: {found}", stacklevel=4)
+        return _plan(signal, modality, recipe.replace(num_bytes=1, lenient=True)).target or 1
 
 
 def _encoded(signal: Signal, modality: Modality, recipe: Recipe, progress: Progress | None, clock: Clock) -> Encoded:
@@ -216,7 +170,7 @@ def _encoded(signal: Signal, modality: Modality, recipe: Recipe, progress: Progr
         updates = {name: tensor - origin[name] for name, tensor in params.items()} if origin else params
         calls = Calls(loss, origin, int(QUANTIZE_SHARE * steps), progress, clock, pace)
         symbols, bits = _quantize(plan, recipe, updates, calls, held.grids(loss, params) if held else None)
-    return Encoded(plan.file(symbols), spec, steps + calls.total, bits, str(place), plan.init)
+    return Encoded(plan.file(symbols), spec, steps + calls.total, bits, str(place), plan.init, steps)
 
 
 def _pull(plan: _Plan, recipe: Recipe, place: Any) -> Any:
@@ -288,4 +242,5 @@ def _quantize(
         bits=recipe.bits,
         target=plan.target,
         parameters=plan.spec.parameters * len(plan.partition),
+        over=lambda: calls.clock.over,
     )

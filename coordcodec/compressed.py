@@ -58,6 +58,25 @@ def open_file(source: Source, init: Initialisation | str | os.PathLike[str] | No
 
 
 @dataclass(frozen=True)
+class Encoded:
+    """A compressed signal and how it was made.
+
+    data: the file. spec: its network. steps: minibatch steps taken for it, those of the quantizer included.
+    fitted: steps of the fit.
+    bits: width of the quantization grid, not necessarily whole. device: where it was fitted. init: the learned
+    initialisation that the file needs, if it needs one.
+    """
+
+    data: bytes
+    spec: SirenSpec
+    steps: int
+    bits: float
+    device: str
+    init: Initialisation | None = None
+    fitted: int = 0
+
+
+@dataclass(frozen=True)
 class Compressed:
     """An opened file: a function of coordinates, and what its plugin makes of it.
 

@@ -129,7 +129,7 @@ class Quantizer(Protocol):
         """Quantize the parameters of a fitted network, or their updates to a learned initialisation.
 
         params: float32 tensors by name, each (parts, ...); not to be changed.
-        loss: see `Loss`. Each call costs one step of the fit.
+        loss: see `Loss`. Each call costs one step of the fit. It raises when the time is over; let that pass.
         spans: how far the grid of each tensor reaches at `bits` bits, so that its step is span / (2^(bits - 1) - 1):
             the largest magnitude of a tensor, or what a learned initialisation says; a parameter may lie beyond.
         bits: the width of the symbols, 2 to 12; need not be whole, so that a rate can be met exactly. A

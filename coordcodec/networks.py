@@ -26,9 +26,9 @@ LEARNED_BITS = 3.7, 7.6
 wider network is the better file, for less a narrower one. Of the widths that fit, the widest is taken."""
 
 
-PATIENT = 1500
-"""Steps, of the smallest networks, from which on a deeper network that stands alone is better than one that starts from
-a learned initialisation, which is no deeper than usual."""
+PATIENT, SHORT = 1500, 15.0
+"""Steps, of the smallest networks, and seconds from which on a learned initialisation, which is no deeper than usual,
+is no better than a network that stands alone and may be deeper. Measured on photographs."""
 PLAIN_BITS = 4.5, 11.0
 """Coded bits per parameter that a network which stands alone is chosen for where the fit sees the rate: a constant, and
 what is divided by its width. Wide networks find neurons to do without."""
@@ -183,7 +183,8 @@ def _shipped(signal: Signal, recipe: Recipe, sizes: Sizes, target: int | None) -
     """The shipped initialisation for this kind of data and size, if there is one and it is the best choice."""
     if recipe.architectures or recipe.quantizer == "half":  # other networks, and coding that has no use for it
         return None
-    if recipe.deeper > recipe.depth and recipe.planned_steps(0) >= PATIENT and target is not None:
+    hasty = recipe.planned_steps(0) < PATIENT or (recipe.time_budget is not None and recipe.time_budget < SHORT)
+    if recipe.deeper > recipe.depth and target is not None and not hasty:
         return None
     wanted = (signal.dims, signal.channels, recipe.depth, recipe.num_frequencies, round(recipe.sigma * 1000))
     fitting = []
@@ -237,7 +238,7 @@ def _named_architecture(recipe: Recipe) -> tuple[int, int]:
     """The depth and width of a recipe that names a width."""
     assert recipe.width is not None
     if not recipe.architectures:
-        return recipe.deeper if recipe.width >= DEEP_WIDTH else recipe.depth, recipe.width
+        return recipe.depth, recipe.width
     for depth, width in recipe.architectures:
         if width == recipe.width:
             return depth, width

@@ -35,8 +35,8 @@ class Recipe:
 
     The network:
     depth: hidden-to-hidden layers, 0 to 16.
-    extra_depth: further ones, 0 to 16, where the fit sees the rate and no learned initialisation decides the network,
-        unless that makes it narrower than 32.
+    extra_depth: further ones, 0 to 16, where the fit sees the rate and neither a learned initialisation nor `width`
+        decides the network, unless that makes it narrower than 32.
     num_frequencies: frequencies of the positional encoding, 0 to 32; 0 for none.
     sigma: ratio of successive frequencies, 1 to 8, in thousandths.
     omega_0: frequency factor of the SIREN initialisation, > 0.
@@ -54,9 +54,9 @@ class Recipe:
     time_budget: seconds that fit, quantization and coding may take, >= 0, whatever effort or steps say; which bytes
         come out then depends on the machine. None: no limit.
     init: where the fit starts. "auto": at the shipped learned initialisation that fits the modality and the size, if
-        one does and a deeper network (`extra_depth`) would not do better without; "none": at a random SIREN (Sitzmann
-        et al. 2020), so that the file stands alone; else the name or the path of a learned initialisation, which then
-        decides the network.
+        there is one and it helps: where `extra_depth` is set and the fit is not a short one, it does not; "none": at a
+        random SIREN (Sitzmann et al. 2020), so that the file stands alone; else the name or the path of a learned
+        initialisation, which then decides the network.
     pace: what the steps that effort decides are multiplied by, 0.01 to 100.
     steps: minibatch steps, >= 0; without any, a learned initialisation has still its inner steps.
     optimizer: "soap" or "adam".

@@ -74,16 +74,20 @@ def fitted_symbols(
     bits: float,
     target: int,
     parameters: int,
+    over: Callable[[], bool] = lambda: False,
 ) -> tuple[Symbols, float]:
     """Quantize so that the file takes at most `target` bytes and, where that is possible, not much less.
 
     quantize: bits -> symbols by the chosen quantizer. estimate: bits -> size of the file after plain rounding.
     size: symbols -> size of the file. bits: where to start. parameters: in all, for the slope of size over bits.
+    over: whether the time is over; what is then quantized is plain rounding, no match for anything before.
     """
     bits = _bits_for(estimate, bits, target, parameters)
     best: tuple[int, Symbols, float] | None = None
     for attempt in range(9):
         symbols = quantize(bits)
+        if best and over():
+            break
         taken = size(symbols)
         if taken <= target and (best is None or taken > best[0]):
             best = (taken, symbols, bits)

@@ -63,6 +63,7 @@ def test_the_learning_rate_falls_with_time_as_it_does_with_steps():
     assert schedule(1000, 1000) == pytest.approx(0.01)
 
 
+@pytest.mark.filterwarnings("ignore:there was no time to fit")  # on a busy machine
 def test_more_time_is_a_better_picture_and_never_a_larger_file(photograph):
     short, long = (quick(photograph, num_bytes=1200, time_budget=seconds) for seconds in (0.2, 8))
     assert len(short) <= 1200
@@ -80,14 +81,14 @@ def test_a_time_budget_stops_the_longest_fit(photograph):
 
 @pytest.mark.parametrize("target", [{"num_bytes": 1200}, {"rate": 1.0}, {"width": 6}, {"quality": 60}])
 def test_no_time_at_all_still_gives_a_valid_file(photograph, target):
-    with pytest.warns(UserWarning, match="a time budget of 0 leaves no time to fit"):
+    with pytest.warns(UserWarning, match="there was no time to fit: the file is valid and shows next to nothing"):
         data = quick(photograph, time_budget=0, **target)
     assert coordcodec.open(data).render().shape == photograph.shape
 
 
 def test_no_time_at_all_is_enough_for_a_start_from_an_initialisation(photograph):
-    with pytest.warns(UserWarning, match="a time budget of 0"):
-        data = quick(photograph, time_budget=0, num_bytes=3400, init="auto")
+    with pytest.warns(UserWarning, match="no time to fit: .* what the first steps from its initialisation give"):
+        data = quick(photograph, time_budget=0, num_bytes=3400, effort=9)
     opened = coordcodec.open(data)
     assert opened.initialisation
     assert opened.score(modality("image").read(photograph))["psnr_db"] > 12
@@ -116,9 +117,9 @@ def test_quality_needs_a_size_to_refer_to(photograph):
 
 
 def test_a_score_is_met_from_above(photograph):
-    data = quick(photograph, target_score=23.0)
-    assert 22.7 <= psnr(data, photograph) < 25.5
-    more = quick(photograph, target_score=26.0)
+    data = quick(photograph, target_score=21.0, steps=150)
+    assert 20.7 <= psnr(data, photograph) < 25.5
+    more = quick(photograph, target_score=24.0, steps=150)
     assert psnr(more, photograph) >= 25.7
     assert len(more) > len(data)
 
@@ -139,20 +140,20 @@ def test_a_score_may_be_a_distance():
     values = np.sin(5 * x[:, :1]) * np.cos(7 * x[:, 1:]) * np.float32(0.8)
     heights = coordcodec.Signal(grid, values, "heights")
     found = {}
-    for goal in (0.1, 0.02):
-        recipe = codec.make_recipe(Heights(), target_score=goal, effort=1, device="cpu")
+    for goal in (0.15, 0.045):
+        recipe = codec.make_recipe(Heights(), target_score=goal, steps=300, device="cpu")
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(coordcodec.compressed.Compressed, "modality", property(lambda self: Heights()))
             made = codec.compress_signal(heights, Heights(), recipe)
         reached = Heights().score(codec.open(made.data).field, heights)["rms"]
         assert reached <= goal * 1.04
         found[goal] = len(made.data)
-    assert found[0.02] > found[0.1]
+    assert found[0.045] > found[0.15]
 
 
 def test_a_score_out_of_reach_says_what_was_reached():
     noise = np.random.default_rng(0).integers(0, 256, (16, 16, 3)).astype(np.uint8)
-    with pytest.raises(RecipeError, match=r"psnr_db 99 is out of reach .*: \d+ bytes reach [\d.]+; ask for less"):
+    with pytest.raises(RecipeError, match=r"psnr_db 99 was not reached: \d+ bytes reach [\d.]+, the best"):
         quick(noise, target_score=99, steps=30)
 
 

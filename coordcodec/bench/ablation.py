@@ -13,7 +13,7 @@ FOLDER = "ablation"
 """Where its rows lie, below the results."""
 CHANGES = {
     "ours": "as it is",
-    "ours:extra_depth=0": "three layers in place of five, and more neurons in each",
+    "ours:extra_depth=0:init=none": "three layers in place of five, and more neurons in each",
     "ours:pull=0": "nothing holds parameters down; grids are still chosen by curvature",
     "ours:extra_depth=0:init=auto": "three layers, from a learned initialisation",
     "ours:optimizer=adam:lr=0.006": "Adam in place of SOAP",

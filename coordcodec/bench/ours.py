@@ -15,7 +15,7 @@ import numpy as np
 
 from coordcodec import __version__, codec, networks
 from coordcodec.bench.rows import Row
-from coordcodec.compressed import Compressed
+from coordcodec.compressed import Compressed, Encoded
 from coordcodec.data import Grid, Signal
 from coordcodec.errors import RecipeError
 from coordcodec.hookspecs import Modality
@@ -145,7 +145,7 @@ def _device_name(device: str) -> str:
     return torch.cuda.get_device_name(device) if device.startswith("cuda") else device
 
 
-def _elsewhere(encoded: codec.Encoded, signal: Signal) -> Row:
+def _elsewhere(encoded: Encoded, signal: Signal) -> Row:
     """With a GPU: what the device that the file was not made on decodes, and how far it is from the first."""
     import torch
 

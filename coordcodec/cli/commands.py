@@ -71,9 +71,8 @@ def compress(a: argparse.Namespace) -> None:
     check_preview(a, modality)
     signal = modality.read(source(a.input), **options)
     clock = Clock(recipe.time_budget)
-    with progress_bar(a.quiet) as watch:
-        with stopping(clock, a.keep_best):
-            encoded = codec.compress_signal(signal, modality, recipe, watch, clock)
+    with stopping(clock, a.keep_best), progress_bar(a.quiet) as watch:
+        encoded = codec.compress_signal(signal, modality, recipe, watch, clock)
         if watch:
             watch("score", 0, 0)
         opened = codec.open(encoded.data, encoded.init).to(encoded.device)

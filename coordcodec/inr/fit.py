@@ -87,6 +87,9 @@ def fit(
     for step in range(steps):
         spent = clock.spent(TIME_SHARE)
         if spent >= 1:
+            rest = step % CHECK
+            if rest and guard.diverged(float(losses) / rest, params):
+                params = guard.params
             return params, step
         if objective.pull and step % CHECK == 0:
             objective.pull.measure(objective, params)
