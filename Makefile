@@ -114,7 +114,7 @@ bench-kodak: $(READY)
 
 # Ours with one choice changed.
 EIGHT := kodim01.png kodim05.png kodim08.png kodim11.png kodim15.png kodim19.png kodim20.png kodim23.png
-CHANGED := ours,ours:extra_depth=0:init=none,ours:pull=0,ours:extra_depth=0:init=auto,ours:optimizer=adam:lr=0.006,ours:preset=basic
+CHANGED := ours,ours:extra_depth=0:init=none,ours:pull=0,ours:extra_depth=0:init=auto,ours:optimizer=adam:lr=0.006,ours:preset=basic,ours:quantizer=qat:init=auto
 bench-ablation: $(READY)
 	$(BENCH) $(KODAK) -o $(RESULTS)/ablation --rates 0.15,0.3 --effort 2 --codecs $(CHANGED) --only $(EIGHT) --jobs $(JOBS)
 

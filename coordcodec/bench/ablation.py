@@ -18,6 +18,7 @@ CHANGES = {
     "ours:extra_depth=0:init=auto": "three layers, from a learned initialisation",
     "ours:optimizer=adam:lr=0.006": "Adam in place of SOAP",
     "ours:preset=basic": "the preset basic: a constant L1 norm, grids by the largest parameter, AdaRound and QAT",
+    "ours:quantizer=qat:init=auto": "the preset basic, but from a learned initialisation",
 }
 """What each changes, in the order of the table."""
 
