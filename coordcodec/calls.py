@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from coordcodec.clock import Clock, OutOfTime
 
-Progress = Callable[[str, int, int], None]
+if TYPE_CHECKING:
+    from coordcodec.inr.fit import Progress
 
 
 class Calls:
