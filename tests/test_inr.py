@@ -5,6 +5,8 @@ import math
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from coordcodec.data import Grid, Signal
 from coordcodec.errors import ContainerError, RecipeError
@@ -163,6 +165,38 @@ def test_an_epoch_sees_every_sample(shape):
         drawn += batch.targets.shape[1]
         seen |= set(batch.targets[0, :, 0].tolist())
     assert len(seen) == len(grid)
+
+
+@pytest.mark.parametrize(("count", "size"), [(512, 16), (768, 16), (37, 6), (5, 5), (1, 1), (7, 2)])
+def test_a_group_takes_a_sample_from_every_strip(count, size):
+    groups = batches.strata(count, size, torch.Generator().manual_seed(0))
+    assert groups.shape == (math.ceil(count / size), size)
+    assert set(groups.flatten().tolist()) == set(range(count))
+    for strip in groups.T:  # of several samples no strip reaches into another
+        assert strip.max() - strip.min() <= len(groups) - 1
+    assert count < 500 or not torch.equal(groups.sort(0).values, groups)
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.integers(1, 4), st.integers(1, 200), st.integers(1, 60))
+def test_minibatches_of_scattered_points_are_spread_over_them(dims, count, size):
+    coords = torch.rand(count, dims, generator=torch.Generator().manual_seed(count))
+    spec = SirenSpec(dims, 1, 4, 1, 2, 1400)
+    source = batches.PointBatches(coords, coords[:, :1], spec, size, 0)
+    seen = set()
+    for _ in range(math.ceil(count / size)):
+        batch = source.next()
+        assert torch.equal(batch.features[0][0, 0, :, 0], batch.targets[0, :, 0])
+        seen |= set(batch.targets[0, :, 0].tolist())
+    assert seen == set(coords[:, 0].tolist())
+
+
+def test_the_curve_keeps_neighbours_together():
+    coords = torch.rand(4096, 3, generator=torch.Generator().manual_seed(0))
+    order = batches.along_curve(coords)
+    assert sorted(order.tolist()) == list(range(4096))
+    jumps = coords[order].diff(dim=0).norm(dim=1)
+    assert jumps.mean() < 0.2 * coords.diff(dim=0).norm(dim=1).mean()
 
 
 def test_features_belong_to_their_targets(waves):
