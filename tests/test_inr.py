@@ -177,6 +177,18 @@ def test_a_group_takes_a_sample_from_every_strip(count, size):
     assert count < 500 or not torch.equal(groups.sort(0).values, groups)
 
 
+@pytest.mark.parametrize("counts", [(32, 48), (48, 32), (1, 1), (9,), (40, 7, 9), (7, 40, 9), (2, 3, 4, 5)])
+def test_products_come_evenly(counts):
+    order = batches.products(counts, torch.Generator().manual_seed(0))
+    assert sorted(order.tolist()) == list(range(math.prod(counts)))
+    longest = max(counts)
+    groups = torch.stack(torch.unravel_index(order, counts))[:, : max(longest, math.prod(counts) // longest)]
+    for k, count in enumerate(counts):
+        if len(counts) < 3 or count == longest:
+            times = groups[k].bincount(minlength=count)
+            assert times.max() - times.min() <= 1, k
+
+
 @settings(max_examples=50, deadline=None)
 @given(st.integers(1, 4), st.integers(1, 200), st.integers(1, 60))
 def test_minibatches_of_scattered_points_are_spread_over_them(dims, count, size):

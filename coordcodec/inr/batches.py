@@ -87,6 +87,22 @@ def strata(count: int, size: int, generator: torch.Generator) -> Tensor:
     return strips.gather(1, order).T.contiguous()
 
 
+def products(counts: Sequence[int], generator: torch.Generator) -> Tensor:
+    """The numbers of all products of the axes' groups, last axis fastest, in an order that spreads them evenly.
+
+    The longest axis is one side of a table, the others together are the other, in random order; the table is read along
+    its diagonals, each of them in random order. So of two axes each group has come up once before one comes up twice.
+    """
+    longest = max(range(len(counts)), key=counts.__getitem__)
+    table = torch.arange(math.prod(counts)).view(tuple(counts)).movedim(longest, 0).reshape(counts[longest], -1)
+    table = table[:, torch.randperm(table.shape[1], generator=generator)]
+    table = table if len(table) >= table.shape[1] else table.T
+    long, short = table.shape
+    diagonals = (torch.arange(long) + torch.randperm(short, generator=generator)[:, None]) % short
+    order = torch.rand(short, long, generator=generator).argsort(1)
+    return table.T.gather(0, diagonals).gather(1, order).flatten()
+
+
 def along_curve(coords: Tensor) -> Tensor:
     """The order of scattered points (n, d) along a Z-shaped curve (Morton 1966): near on it is near in space."""
     dims = coords.shape[1]
@@ -140,11 +156,11 @@ class GridBatches:
         return other
 
     def _shuffle(self) -> None:
-        """A new epoch: split every axis into random groups; the queue holds all their products in random order."""
+        """A new epoch: split every axis into random groups; the queue holds all their products."""
         self.members = [
             strata(n, side, self.generator).to(self.device) for n, side in zip(self.counts, self.sides, strict=True)
         ]
-        self.queue = torch.randperm(math.prod(self.groups), generator=self.generator).to(self.device)
+        self.queue = products(self.groups, self.generator).to(self.device)
 
     def next(self) -> Batch:
         """The next minibatch."""
