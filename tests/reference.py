@@ -26,7 +26,8 @@ def model_frequencies(s, t, m):
     return [*reversed(f), 2**24 - 2 * sum(f), *f]
 
 
-def decode_payload(payload, counts, tables, m):
+def payload_reader(payload, m):
+    """A function that takes a table of frequencies and returns the next symbol."""
     data = payload + bytes(-len(payload) % 4)
     words = list(struct.unpack(f">{len(data) // 4}I", data))
     position = 0
@@ -38,25 +39,55 @@ def decode_payload(payload, counts, tables, m):
 
     lower, range_ = 0, M64
     point = next_word() << 32 | next_word()
-    tensors = []
-    for count, table in zip(counts, tables, strict=True):
-        symbols = []
-        for _ in range(count):
-            scale = range_ >> 24
-            u = ((point - lower) & M64) // scale
-            assert u < 2**24, "damaged"
-            below, q = 0, -m
-            while u >= below + table[q + m]:
-                below += table[q + m]
-                q += 1
-            lower = (lower + scale * below) & M64
-            range_ = scale * table[q + m]
-            if range_ < 2**32:
-                lower, range_ = lower << 32 & M64, range_ << 32
-                point = (point << 32 & M64) | next_word()
-            symbols.append(q)
-        tensors.append(symbols)
-    return tensors
+
+    def next_symbol(table):
+        nonlocal lower, range_, point
+        scale = range_ >> 24
+        u = ((point - lower) & M64) // scale
+        assert u < 2**24, "damaged"
+        below, q = 0, -m
+        while u >= below + table[q + m]:
+            below += table[q + m]
+            q += 1
+        lower = (lower + scale * below) & M64
+        range_ = scale * table[q + m]
+        if range_ < 2**32:
+            lower, range_ = lower << 32 & M64, range_ << 32
+            point = (point << 32 & M64) | next_word()
+        return q
+
+    return next_symbol
+
+
+def decode_payload(payload, counts, tables, m):
+    next_symbol = payload_reader(payload, m)
+    return [[next_symbol(table) for _ in range(count)] for count, table in zip(counts, tables, strict=True)]
+
+
+THRESHOLDS = [4870, 6888, 9741, 13777, 19483, 27554, 38967, 55108, 77935, 110217, 155871, 220435]
+
+
+def read_slices(next_symbol, shape, x, s, t, m):
+    """The symbols of a tensor (boxes, rows, columns) with context x, in the order of its numbers."""
+    boxes, rows, columns = shape
+    count, entries = (rows, columns) if x == 1 else (columns, rows)
+    sums = [[0] * entries for _ in range(boxes)]
+    found = {}
+    for n in range(count):
+        offsets = {}
+        for box, own in enumerate(sums):
+            total = sum(own)
+            for e, a in enumerate(own):
+                h = sum(65536 * (a * entries * n + 3 * total) >= limit * (n + 3) * total for limit in THRESHOLDS)
+                offsets[box, e] = 4 * (h - 8) if total else 0
+        for o in sorted(set(offsets.values()), reverse=True):
+            table = model_frequencies(s, min(255, max(0, t + o)), m)
+            for box, e in (place for place, offset in offsets.items() if offset == o):
+                found[(box, n, e) if x == 1 else (box, e, n)] = next_symbol(table)
+        for box in range(boxes):
+            for e in range(entries):
+                sums[box][e] += abs(found[(box, n, e) if x == 1 else (box, e, n)])
+    return [found[place] for place in sorted(found)]
 
 
 class Reader:
@@ -125,7 +156,7 @@ def parse(data, init=None):
     init: the bytes of the initialisation that it names, if it names one.
     """
     assert data[:4] == b"CCDC"
-    assert data[4] in (1, 2, 3)
+    assert data[4] in (1, 2, 3, 4)
     assert zlib.crc32(data[:-4]) == int.from_bytes(data[-4:], "little")
     r = Reader(data[:-4])
     r.take(5)
@@ -170,18 +201,19 @@ def parse(data, init=None):
     table = []
     for _ in range(r.byte()):
         step = struct.unpack(">f", r.take(2) + bytes(2))[0]
-        table.append((step, r.byte(), r.byte()))
-    payload = r.take(len(r.data) - r.at)
-    classes = []
-    for name, count, (_, s, t) in zip(names, counts, table, strict=True):
-        of_tensor = class_places(base[f"scale/{name}"], boxes) if base else [(0, list(range(count)))]
-        classes += [(name, places, model_frequencies(s, max(0, t + o), m)) for o, places in of_tensor]
-    decoded = decode_payload(payload, [len(places) for _, places, _ in classes], [c for *_, c in classes], m)
+        shape, t = r.byte(), r.byte()
+        table.append((step, *((shape // 64, shape % 64 * 2) if f["coding"] == 2 else (0, shape)), t))
+    next_symbol = payload_reader(r.take(len(r.data) - r.at), m)
     symbols = {name: [0] * count for name, count in zip(names, counts, strict=True)}
-    for (name, places, _), coded in zip(classes, decoded, strict=True):
-        for place, q in zip(places, coded, strict=True):
-            symbols[name][place] = q
-    numbers = [[q * step for q in qs] for qs, (step, _, _) in zip(symbols.values(), table, strict=True)]
+    for name, count, dims, (_, x, s, t) in zip(names, counts, f["shapes"], table, strict=True):
+        if x:
+            symbols[name] = read_slices(next_symbol, dims, x, s, t, m)
+            continue
+        for o, places in class_places(base[f"scale/{name}"], boxes) if base else [(0, range(count))]:
+            frequencies = model_frequencies(s, max(0, t + o), m)
+            for place in places:
+                symbols[name][place] = next_symbol(frequencies)
+    numbers = [[q * step for q in qs] for qs, (step, *_) in zip(symbols.values(), table, strict=True)]
     return weighed(f, numbers, names, base, boxes)
 
 

@@ -32,9 +32,10 @@ def containers(draw):
     dims = draw(st.integers(1, 4))
     shape = draw(st.just([]) | st.lists(st.integers(1, 1000), min_size=dims, max_size=dims))
     coding = draw(st.sampled_from([BINARY16, PARAMETRIC]))
-    code = st.builds(
-        TensorCode, st.floats(1e-20, 1e20).map(round_step), st.builds(Model, st.integers(1, 255), st.integers(0, 255))
-    )
+    models = st.builds(Model, st.integers(1, 255), st.integers(0, 255))
+    adapted = st.builds(Model, st.integers(1, 63).map(lambda half: 2 * half), st.integers(0, 255), st.integers(0, 2))
+    model = draw(st.sampled_from([models, adapted]))
+    code = st.builds(TensorCode, st.floats(1e-20, 1e20).map(round_step), model)
     parts = tuple(draw(st.lists(st.integers(1, 8), min_size=dims, max_size=dims)))
     boxes = math.prod(parts)
     return Container(
@@ -64,7 +65,8 @@ def test_what_is_packed_unpacks(container):
 @settings(deadline=None)
 @given(containers())
 def test_a_file_says_the_lowest_version_that_describes_it(container):
-    version = 3 if container.init else 2 if container.margin or container.gains else 1
+    contextual = any(tensor.model.context for tensor in container.tensors)
+    version = 4 if contextual else 3 if container.init else 2 if container.margin or container.gains else 1
     assert pack(container)[4] == version
 
 
@@ -106,7 +108,7 @@ HEAD = b"CCDC\x01"
         (b"", "not a coordcodec file"),
         (b"CCDC", "not a coordcodec file"),
         (b"\x89PNG\r\n\x1a\n0000", "not a coordcodec file: expected it to begin with b'CCDC', got b'\\x89PNG'"),
-        (b"CCDC\x04" + bytes(20), "newer coordcodec (format 4, this one reads up to 3); upgrade"),
+        (b"CCDC\x05" + bytes(20), "newer coordcodec (format 5, this one reads up to 4); upgrade"),
         (b"CCDC\x00" + bytes(20), "no format 0"),
         (HEAD + bytes(20), "checksum"),
         (signed(HEAD + b"\x80"), "unknown flags 0x80"),
@@ -127,6 +129,9 @@ HEAD = b"CCDC\x01"
         (signed(HEAD + b"\x04\x01i\x01\x03\x06\x01a\x01\x01a\x01"), "'a' twice"),
         (signed(HEAD + b"\x04\x01i\x01\x03\x07\x01a\x03\x00\x00\x80\x7f"), "finite"),
         (signed(HEAD + b"\x00\x01i\x01\x03\x01\x00\x07"), "unknown coding 7"),
+        (signed(HEAD + b"\x00\x01i\x01\x03\x01\x00\x02"), "unknown coding 2"),
+        (signed(b"CCDC\x04\x00\x01i\x01\x03\x01\x00\x02\x08\x01\x3f\x80\x40\x20"), "shape in 1..255"),
+        (signed(b"CCDC\x04\x00\x01i\x01\x03\x01\x00\x02\x08\x01\x3f\x80\xd0\x20"), "context"),
         (signed(HEAD + b"\x00\x01i\x01\x03\x01\x00\x01\x0d\x01"), "symbol width is 13"),
         (signed(HEAD + b"\x00\x01i\x01\x03\x01\x00\x01\x08\x01\x00\x00\x20\x20"), "quantization step"),
         (signed(HEAD + b"\x00\x01i\x01\x03\x01\x00\x01\x08\x01\x7f\x80\x20\x20"), "quantization step"),

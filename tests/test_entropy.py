@@ -1,5 +1,6 @@
 """Probability models and the range coder, against independent referees."""
 
+import math
 from decimal import localcontext
 
 import numpy as np
@@ -9,9 +10,9 @@ from hypothesis import strategies as st
 
 from coordcodec.data import Quantized
 from coordcodec.errors import ContainerError
-from coordcodec.stream import container, entropy, file
+from coordcodec.stream import container, contexts, entropy, file
 from coordcodec.stream.entropy import Model
-from tests.reference import class_places, decode_payload, model_frequencies
+from tests.reference import THRESHOLDS, class_places, decode_payload, model_frequencies, payload_reader, read_slices
 
 MODELS = st.builds(Model, st.integers(1, 255), st.integers(0, 255))
 
@@ -78,8 +79,9 @@ def test_what_is_encoded_decodes_with_the_library_and_with_the_page(data):
         )
     payload = entropy.encode(tensors, models, limit)
     sizes = [len(t) for t in tensors]
-    for decoded, tensor in zip(entropy.decode(payload, sizes, models, limit), tensors, strict=True):
-        assert np.array_equal(decoded, tensor)
+    decoded = entropy.decode(payload, [(n,) for n in sizes], models, limit)
+    for found, tensor in zip(decoded, tensors, strict=True):
+        assert np.array_equal(found, tensor)
     tables = [model_frequencies(m.shape, m.scale, limit) for m in models]
     assert decode_payload(payload, sizes, tables, limit) == [t.tolist() for t in tensors]
     length = sum(entropy.code_length(t, m, limit) for t, m in zip(tensors, models, strict=True))
@@ -99,9 +101,9 @@ def test_classes_decode_with_the_library_and_with_the_page(data):
     tensors = [np.clip(np.rint(rng.laplace(0, s, (boxes, len(s)))), -limit, limit).astype(np.int32) for s in spread]
     models = [entropy.fit_model(t, limit, o) for t, o in zip(tensors, offsets, strict=True)]
     payload = entropy.encode(tensors, models, limit, offsets)
-    sizes, flat = [t.size for t in tensors], [np.tile(o, boxes) for o in offsets]
-    for decoded, tensor in zip(entropy.decode(payload, sizes, models, limit, flat), tensors, strict=True):
-        assert np.array_equal(decoded, tensor.ravel())
+    decoded = entropy.decode(payload, [t.shape for t in tensors], models, limit, offsets)
+    for found, tensor in zip(decoded, tensors, strict=True):
+        assert np.array_equal(found, tensor)
     places = [class_places(c.tolist(), boxes) for c in codes]
     classes = [(t, m, o, at) for t, m, of in zip(tensors, models, places, strict=True) for o, at in of]
     tables = [model_frequencies(m.shape, max(0, m.scale + o), limit) for _, m, o, _ in classes]
@@ -109,6 +111,73 @@ def test_classes_decode_with_the_library_and_with_the_page(data):
     assert read == [t.ravel()[at].tolist() for t, _, _, at in classes]
     bits = sum(entropy.code_length(t, m, limit, o) for t, m, o in zip(tensors, models, offsets, strict=True))
     assert len(payload) <= bits / 8 + 9
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_contexts_decode_with_the_library_and_with_the_page(data):
+    bits = data.draw(st.integers(2, 7))
+    limit, rng = entropy.limit_of(bits), np.random.default_rng(data.draw(st.integers(0, 10**6)))
+    sides = st.integers(1, 9)
+    shapes = data.draw(st.lists(st.tuples(st.integers(1, 3), sides, sides), min_size=1, max_size=3))
+    uneven = [limit * rng.random(shape[2]) ** data.draw(st.sampled_from([0, 3])) + 0.01 for shape in shapes]
+    drawn = [rng.laplace(0, sigma, shape) for sigma, shape in zip(uneven, shapes, strict=True)]
+    tensors = [np.clip(np.rint(d), -limit, limit).astype(np.int32) for d in drawn]
+    models = [Model(2 * int(rng.integers(3, 49)), int(rng.integers(0, 256)), int(rng.integers(0, 3))) for _ in drawn]
+    payload = entropy.encode(tensors, models, limit)
+    for found, tensor in zip(entropy.decode(payload, shapes, models, limit), tensors, strict=True):
+        assert np.array_equal(found, tensor)
+    next_symbol = payload_reader(payload, limit)
+    for shape, model, tensor in zip(shapes, models, tensors, strict=True):
+        if model.context:
+            read = read_slices(next_symbol, shape, model.context, model.shape, model.scale, limit)
+        else:
+            read = [next_symbol(model_frequencies(model.shape, model.scale, limit)) for _ in range(tensor.size)]
+        assert read == tensor.ravel().tolist()
+    bits = sum(entropy.code_length(t, m, limit) for t, m in zip(tensors, models, strict=True))
+    assert len(payload) <= bits / 8 + 9
+
+
+def test_thresholds_are_what_the_page_says_they_are():
+    assert list(contexts.THRESHOLDS) == [math.floor(2 ** (16 + k / 4)) for k in range(-15, 8, 2)] == THRESHOLDS
+
+
+@pytest.mark.parametrize("context", [contexts.COLUMNS, contexts.ROWS])
+def test_contexts_are_chosen_where_they_save(context):
+    rng = np.random.default_rng(0)
+    sigma = 2.0 ** rng.uniform(0, 6, 40)
+    sigma = sigma[None, None, :] if context == contexts.COLUMNS else sigma[None, :, None]
+    uneven = np.clip(np.rint(rng.laplace(0, sigma, (1, 40, 40))), -127, 127).astype(np.int32)
+    model = entropy.fit_model(uneven, 127)
+    assert model.context == context
+    lengths = [entropy.code_length(t, entropy.fit_model(t, 127), 127) for t in np.moveaxis(uneven, 3 - context, 0)]
+    alike = entropy.code_length(uneven, entropy.fit_model(uneven.ravel(), 127), 127)
+    adapted = entropy.code_length(uneven, model, 127)
+    assert adapted < 0.95 * alike
+    assert adapted < 1.05 * sum(lengths) + 8  # a model for each, whose bytes are not even counted
+    even = rng.permutation(uneven.ravel()).reshape(uneven.shape)
+    assert entropy.fit_model(even, 127).context == contexts.NONE
+
+
+def test_nothing_overflows_in_the_largest_contexts():
+    slices = np.full((1024, 1, 1024), 2047, np.int32)
+    slices[:, :, 0] = 0
+    offsets = contexts.offsets(slices)
+    assert set(offsets[0].ravel()) == {0}
+    assert offsets[-1, 0, 0] == -32
+    assert set(offsets[-1, 0, 1:]) == {0}
+
+
+def test_contexts_where_there_can_be_none_are_damage():
+    facts = {"modality": "image", "dims": 2, "meta": {"shape": [4, 4], "channels": 3}, "parts": (1, 1), "margin": 0}
+    facts |= {"gains": b"", "network": (1, b""), "coding": container.PARAMETRIC, "bits": 8, "payload": b"123"}
+    code = container.TensorCode(1.0, Model(32, 40, contexts.ROWS))
+    for shape, init in (((1, 5), b""), ((1, 5, 5), bytes(8))):
+        parsed = container.unpack(container.pack(container.Container(**facts, tensors=(code,), init=init)))
+        with pytest.raises(ContainerError, match="only weights without an initialisation"):
+            file.read(parsed, {"w": shape}, {"w": np.zeros(shape[1:], np.int32)} if init else None)
+    with pytest.raises(ContainerError, match="a model needs"):
+        Model(32, 40, 3)
 
 
 @settings(max_examples=60, deadline=None)
@@ -183,7 +252,7 @@ def test_constant_tensors_cost_little_and_come_back(value):
     tensor = np.full(4096, value, np.int32)
     model = entropy.fit_model(tensor, 127)
     payload = entropy.encode([tensor], [model], 127)
-    assert np.array_equal(entropy.decode(payload, [4096], [model], 127)[0], tensor)
+    assert np.array_equal(entropy.decode(payload, [(4096,)], [model], 127)[0], tensor)
     if value == 0:
         assert len(payload) < 8
 
@@ -193,11 +262,22 @@ def test_symbols_beyond_the_limit_are_a_mistake_of_ours():
         entropy.encode([np.array([8], np.int32)], [Model(32, 32)], 7)
 
 
+@settings(max_examples=100, deadline=None)
+@given(st.binary(max_size=60), st.tuples(st.integers(1, 2), st.integers(1, 9), st.integers(1, 9)), st.integers(0, 2))
+def test_arbitrary_payloads_with_contexts_decode_or_are_refused(payload, shape, context):
+    model = Model(30, 60, context)
+    try:
+        (decoded,) = entropy.decode(payload, [shape], [model], 15)
+    except ContainerError:
+        return
+    assert entropy.encode([decoded], [model], 15) == payload
+
+
 @settings(max_examples=200, deadline=None)
 @given(st.binary(max_size=60), st.integers(1, 300), MODELS)
 def test_arbitrary_payloads_decode_or_are_refused(payload, count, model):
     try:
-        (decoded,) = entropy.decode(payload, [count], [model], 15)
+        (decoded,) = entropy.decode(payload, [(count,)], [model], 15)
     except ContainerError:
         return
     assert len(decoded) == count

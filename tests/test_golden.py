@@ -15,7 +15,7 @@ FILES = sorted((Path(__file__).parent / "golden").glob("*.ccdc"))
 def test_every_feature_of_the_format_has_a_golden_file():
     names = {path.stem for path in FILES}
     first = {"v1-rgb", "v1-grey", "v1-alpha16", "v1-coin", "v1-pixel", "v1-parts", "v1-cloud"}
-    assert names == first | {"v2-gains", "v3-init", "v3-init-parts", "v3-init-half"}
+    assert names == first | {"v2-gains", "v3-init", "v3-init-parts", "v3-init-half", "v4-contexts", "v4-contexts-parts"}
     assert all(path.read_bytes()[4] == int(path.stem[1]) for path in FILES)
 
 

@@ -18,12 +18,14 @@ from coordcodec.errors import ContainerError, SignalError
 from coordcodec.stream.entropy import MAX_BITS, MIN_BITS, Model
 
 MAGIC = b"CCDC"
-VERSION = 3
+VERSION = 4
 """The newest version; a file says the lowest one that describes it."""
 SUFFIX = ".ccdc"
 
 BINARY16, PARAMETRIC = 0, 1
 """Codings of the payload: IEEE binary16 numbers as they are, or range-coded symbols."""
+_CONTEXTUAL = 2
+"""What stands in the file for PARAMETRIC where a model has contexts: since version 4."""
 
 MAX_POINTS = 1 << 40
 MAX_META = 4096
@@ -37,7 +39,7 @@ INIT_BYTES = 8
 
 _GRID, _PARTS, _META, _MARGIN, _GAINS, _INIT = 1, 2, 4, 8, 16, 32
 _SINCE = {1: _GRID | _PARTS | _META, 2: _MARGIN | _GAINS, 3: _INIT}
-"""The flags that each version added."""
+"""The flags that versions added."""
 
 
 @dataclass(frozen=True)
@@ -198,6 +200,8 @@ def pack(container: Container) -> bytes:
     flags |= (_MARGIN if container.margin else 0) | (_GAINS if container.gains else 0)
     flags |= _INIT if container.init else 0
     version = max(version for version, added in _SINCE.items() if version == 1 or flags & added)
+    contextual = any(tensor.model.context for tensor in container.tensors)
+    version = 4 if contextual else version
     name = container.modality.encode("ascii")
     out = bytearray(MAGIC)
     out += bytes([version, flags, len(name)]) + name + bytes([container.dims])
@@ -207,11 +211,12 @@ def pack(container: Container) -> bytes:
     out += bytes([container.margin] if container.margin else []) + container.gains + container.init
     out += varint(len(meta)) + meta if meta else b""
     out += bytes([kind, len(spec)]) + spec
-    out += bytes([container.coding])
+    out += bytes([_CONTEXTUAL if contextual else container.coding])
     if container.coding == PARAMETRIC:
         out += bytes([container.bits, len(container.tensors)])
-        for tensor in container.tensors:
-            out += struct.pack(">f", tensor.step)[:2] + bytes([tensor.model.shape, tensor.model.scale])
+        for step, model in ((tensor.step, tensor.model) for tensor in container.tensors):
+            shape_code = model.shape // 2 + 64 * model.context if contextual else model.shape
+            out += struct.pack(">f", step)[:2] + bytes([shape_code, model.scale])
     out += container.payload
     data = bytes(out) + zlib.crc32(out).to_bytes(4, "little")
     unpack(data)  # what cannot be read back must never be written
@@ -237,12 +242,12 @@ def unpack(data: bytes) -> Container:
         raise ContainerError("damaged or truncated file: the checksum does not match")
     reader = _Reader(data[:-4])
     version = reader.take(len(MAGIC) + 1)[-1]
-    return _read_body(reader, sum(added for since, added in _SINCE.items() if since <= version))
+    return _read_body(reader, version)
 
 
-def _read_body(reader: _Reader, known: int) -> Container:
+def _read_body(reader: _Reader, version: int) -> Container:
     flags = reader.byte()
-    if flags & ~known:
+    if flags & ~sum(added for since, added in _SINCE.items() if since <= version):
         raise ContainerError(f"damaged file: unknown flags {flags:#x}")
     modality = reader.text("the modality", 32)
     dims = reader.varint("the number of dimensions", 1, MAX_DIMS)
@@ -265,17 +270,18 @@ def _read_body(reader: _Reader, known: int) -> Container:
         raise ContainerError(f"damaged file: {error}") from None
     kind = reader.byte()
     spec = reader.take(reader.byte())
-    coding, bits, tensors = _read_table(reader)
+    coding, bits, tensors = _read_table(reader, version)
     payload = reader.take(len(reader.data) - reader.at)
     network = (kind, spec)
     return Container(modality, dims, meta, tuple(parts), margin, gains, network, coding, bits, tensors, payload, init)
 
 
-def _read_table(reader: _Reader) -> tuple[int, int, tuple[TensorCode, ...]]:
+def _read_table(reader: _Reader, version: int) -> tuple[int, int, tuple[TensorCode, ...]]:
     coding = reader.byte()
     if coding == BINARY16:
         return coding, 16, ()
-    if coding != PARAMETRIC:
+    contextual = coding == _CONTEXTUAL and version >= 4
+    if coding != PARAMETRIC and not contextual:
         raise ContainerError(f"damaged file: unknown coding {coding}")
     bits = reader.varint("the symbol width", MIN_BITS, MAX_BITS)
     count = reader.varint("the number of tensors", 1, MAX_TENSORS)
@@ -284,5 +290,7 @@ def _read_table(reader: _Reader) -> tuple[int, int, tuple[TensorCode, ...]]:
         step = struct.unpack(">f", reader.take(2) + b"\0\0")[0]
         if not 2.0**-100 <= step <= 2.0**100:
             raise ContainerError(f"damaged file: a quantization step of {step:g}")
-        tensors.append(TensorCode(step, Model(reader.byte(), reader.byte())))
-    return coding, bits, tuple(tensors)
+        shape, scale = reader.take(2)
+        model = Model(shape % 64 * 2, scale, shape // 64) if contextual else Model(shape, scale)
+        tensors.append(TensorCode(step, model))
+    return PARAMETRIC, bits, tuple(tensors)

@@ -5,8 +5,8 @@ take one byte each in the file (a stored frequency table would cost hundreds). T
 that sum to 2^24, derived from those two bytes by correctly rounded decimal arithmetic: the same on every
 machine, with any thread count, on any device. With a learned initialisation, which says how large each weight's
 updates usually are, the symbols of a tensor are coded in classes of like size, each with a scale of its own that takes
-no further byte. The coder is constriction's range coder (Bamler 2022,
-"Understanding Entropy Coding With Asymmetric Numeral Systems", arXiv:2201.01741).
+no further byte. Without one the symbols before may say it (see `contexts`). The coder is constriction's range coder
+(Bamler 2022, "Understanding Entropy Coding With Asymmetric Numeral Systems", arXiv:2201.01741).
 `docs/format.md` defines both exactly.
 """
 
@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 from functools import lru_cache
 
@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from coordcodec.errors import ContainerError
+from coordcodec.stream import contexts
 
 PRECISION = 24
 MIN_BITS, MAX_BITS = 2, 12
@@ -41,16 +42,20 @@ Offsets = NDArray[np.int32]
 class Model:
     """P(k) proportional to exp(-(|k| / 2^((scale - 32) / 8))^(shape / 32)) for integers |k| <= limit.
 
-    shape: 1 to 255; 32 is a Laplacian, 64 a Gaussian.
+    shape: 1 to 255; 32 is a Laplacian, 64 a Gaussian. With a context even and at most 126.
     scale: 0 to 255.
+    context: what the scale adapts to, see `contexts`.
     """
 
     shape: int
     scale: int
+    context: int = contexts.NONE
 
     def __post_init__(self) -> None:
         if not (1 <= self.shape <= 255 and 0 <= self.scale <= 255):
             raise ContainerError(f"a model needs a shape in 1..255 and a scale in 0..255, got {self}")
+        if self.context not in range(3) or (self.context and (self.shape % 2 or self.shape > 126)):
+            raise ContainerError(f"a model needs a context in 0..2, and with one an even shape up to 126, got {self}")
 
 
 def limit_of(bits: int) -> int:
@@ -65,7 +70,7 @@ def bits_of(largest: int) -> int:
 
 def model_at(model: Model, offset: int) -> Model:
     """The model of the class of symbols with that offset."""
-    return Model(model.shape, max(0, model.scale + offset))
+    return Model(model.shape, min(max(0, model.scale + offset), 255))
 
 
 def classes(offsets: Offsets | None, count: int) -> tuple[NDArray[np.intp] | slice, list[tuple[int, int]]]:
@@ -78,6 +83,15 @@ def classes(offsets: Offsets | None, count: int) -> tuple[NDArray[np.intp] | sli
     values, counts = np.unique(offsets, return_counts=True)
     sizes = [(int(value), int(number)) for value, number in zip(values[::-1], counts[::-1], strict=True)]
     return np.argsort(-offsets.astype(np.int64), kind="stable"), sizes
+
+
+def _pieces(symbols: NDArray[np.int32], model: Model, offsets: Offsets | None) -> list[tuple[int, NDArray[np.int32]]]:
+    """The symbols in the order in which they are coded, in pieces of like offset, and the offset."""
+    if model.context == contexts.NONE:
+        return _by_class(symbols, offsets)
+    slices = contexts.laid_out(symbols, model.context)
+    pairs = zip(slices, contexts.offsets(slices), strict=True)
+    return [piece for one, spread in pairs for piece in _by_class(one, spread)]
 
 
 def _by_class(symbols: NDArray[np.int32], offsets: Offsets | None) -> list[tuple[int, NDArray[np.int32]]]:
@@ -159,8 +173,20 @@ def _log_shares(shape: int, limit: int) -> NDArray[np.float64]:
 def fit_model(symbols: NDArray[np.int32], limit: int, offsets: Offsets | None = None) -> Model:
     """The model that codes `symbols` (any shape, magnitudes <= limit) in the fewest bits.
 
-    offsets: of the symbols' shape, or one that NumPy broadcasts to it.
+    offsets: of the symbols' shape, or one that NumPy broadcasts to it; without any, contexts are tried where there
+    are three axes.
     """
+    plain, bits = _fit(symbols, limit, offsets)
+    context = contexts.NONE if offsets is not None else contexts.choose(symbols)
+    if context == contexts.NONE:
+        return plain
+    slices = contexts.laid_out(symbols, context)
+    adapted, fewer = _fit(slices, limit, contexts.offsets(slices))
+    return replace(adapted, context=context) if fewer < bits else plain
+
+
+def _fit(symbols: NDArray[np.int32], limit: int, offsets: Offsets | None) -> tuple[Model, float]:
+    """The best model without contexts, and the bits but for a constant."""
     parts = _by_class(np.abs(symbols), offsets)
     counts = np.stack([np.bincount(part, minlength=limit + 1) for _, part in parts]).astype(np.float64)
     shifts = np.array([offset for offset, _ in parts])
@@ -178,13 +204,13 @@ def fit_model(symbols: NDArray[np.int32], limit: int, offsets: Offsets | None = 
         costs = -np.take_along_axis(bits, used.T - used[-1, 0], axis=0).sum(1)
         if costs.min() < best:
             best, choice = float(costs.min()), Model(shape, int(scales[costs.argmin()]))
-    return choice
+    return choice, best
 
 
 def code_length(symbols: NDArray[np.int32], model: Model, limit: int, offsets: Offsets | None = None) -> float:
     """The information content of `symbols` under `model`, in bits."""
     bits = float(PRECISION * symbols.size)
-    for offset, part in _by_class(symbols, offsets):
+    for offset, part in _pieces(symbols, model, offsets):
         bits -= float(np.log2(frequencies(model_at(model, offset), limit)[part + limit].astype(np.float64)).sum())
     return bits
 
@@ -205,35 +231,49 @@ def encode(
     for symbols, model, spread in zip(tensors, models, offsets or [None] * len(tensors), strict=True):
         if symbols.size and int(np.abs(symbols).max()) > limit:
             raise ValueError(f"a symbol exceeds the limit {limit}")
-        for offset, part in _by_class(symbols.astype(np.int32) + np.int32(limit), spread):
-            encoder.encode(np.ascontiguousarray(part), _coder_model(model_at(model, offset), limit))
+        for offset, part in _pieces(symbols.astype(np.int32), model, spread):
+            encoder.encode(part + np.int32(limit), _coder_model(model_at(model, offset), limit))
     # Zero bytes at the end carry nothing: the decoder reads zeros past the end.
     return bytes(encoder.get_compressed().astype(">u4").tobytes().rstrip(b"\0"))
 
 
 def decode(
     payload: bytes,
-    counts: Sequence[int],
+    shapes: Sequence[tuple[int, ...]],
     models: Sequence[Model],
     limit: int,
     offsets: Sequence[Offsets | None] | None = None,
 ) -> list[NDArray[np.int32]]:
-    """The flat tensors of symbols, `counts` of them each, that `encode` made `payload` from.
+    """The tensors of symbols, of these shapes, that `encode` made `payload` from.
 
-    offsets: as for `encode`, flat.
+    offsets: as for `encode`.
 
     Raises ContainerError when the payload cannot come from `encode`.
     """
     words = np.frombuffer(payload + b"\0" * (-len(payload) % 4), dtype=">u4").astype(np.uint32)
     decoder = constriction.stream.queue.RangeDecoder(words)
+
+    def take(shape: tuple[int, ...], model: Model, spread: Offsets | None) -> NDArray[np.int32]:
+        count = math.prod(shape)
+        order, sizes = classes(None if spread is None else np.broadcast_to(spread, shape).ravel(), count)
+        coded = [decoder.decode(_coder_model(model_at(model, offset), limit), size) for offset, size in sizes]
+        tensor = np.empty(count, np.int32)
+        tensor[order] = np.concatenate(coded).astype(np.int32) - np.int32(limit)
+        return tensor.reshape(shape)
+
+    def adapt(shape: tuple[int, ...], model: Model) -> NDArray[np.int32]:
+        tensor = np.empty(shape, np.int32)
+        slices = contexts.laid_out(tensor, model.context)
+        sums = np.zeros(slices.shape[1:], np.int64)
+        for i in range(len(slices)):
+            slices[i] = take(sums.shape, model, contexts.following(sums, i))
+            sums += np.abs(slices[i])
+        return tensor
+
     tensors: list[NDArray[np.int32]] = []
     try:
-        for count, model, spread in zip(counts, models, offsets or [None] * len(counts), strict=True):
-            order, sizes = classes(spread, count)
-            coded = [decoder.decode(_coder_model(model_at(model, offset), limit), size) for offset, size in sizes]
-            tensor = np.empty(count, np.int32)
-            tensor[order] = np.concatenate(coded).astype(np.int32) - np.int32(limit)
-            tensors.append(tensor)
+        for shape, model, spread in zip(shapes, models, offsets or [None] * len(shapes), strict=True):
+            tensors.append(adapt(shape, model) if model.context else take(shape, model, spread))
     except (AssertionError, ValueError) as error:
         raise ContainerError("damaged payload: the entropy decoder met an impossible code word") from error
     if encode(tensors, models, limit, offsets) != payload:

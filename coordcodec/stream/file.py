@@ -79,6 +79,9 @@ def check(container: Container, shapes: Shapes) -> None:
         raise ContainerError(f"damaged file: {payload} bytes for {parameters} 16-bit parameters")
     if container.coding == PARAMETRIC and len(container.tensors) != len(shapes):
         raise ContainerError(f"damaged file: {len(container.tensors)} tensors, the network has {len(shapes)}")
+    for code, (name, shape) in zip(container.tensors, shapes.items(), strict=False):
+        if code.model.context and (len(shape) < 3 or container.init):
+            raise ContainerError(f"damaged file: {name} has contexts, only weights without an initialisation have any")
 
 
 def read(container: Container, shapes: Shapes, offsets: Offsets | None = None) -> Symbols:
@@ -87,16 +90,16 @@ def read(container: Container, shapes: Shapes, offsets: Offsets | None = None) -
     offsets: those of the initialisation that the file names, if it names one.
     """
     check(container, shapes)
-    counts = [math.prod(shape) for shape in shapes.values()]
     if container.coding == BINARY16:
         flat = np.frombuffer(container.payload, "<u2").astype(np.int32)
         if not np.isfinite(flat.astype(np.uint16).view(np.float16)).all():
             raise ContainerError("damaged file: a parameter is not a finite number")
-        tensors, steps = np.split(flat, np.cumsum(counts)[:-1]), [0.0] * len(counts)
+        flats = np.split(flat, np.cumsum([math.prod(shape) for shape in shapes.values()])[:-1])
+        tensors = [tensor.reshape(shape) for tensor, shape in zip(flats, shapes.values(), strict=True)]
+        steps = [0.0] * len(tensors)
     else:
         models = [t.model for t in container.tensors]
-        spread = [np.broadcast_to(offsets[name], shape).ravel() if offsets else None for name, shape in shapes.items()]
-        tensors = entropy.decode(container.payload, counts, models, entropy.limit_of(container.bits), spread)
+        spread, limit = [offsets[name] if offsets else None for name in shapes], entropy.limit_of(container.bits)
+        tensors = entropy.decode(container.payload, list(shapes.values()), models, limit, spread)
         steps = [t.step for t in container.tensors]
-    named = zip(shapes.items(), tensors, steps, strict=True)
-    return {name: Quantized(tensor.reshape(shape), step) for (name, shape), tensor, step in named}
+    return {name: Quantized(symbols, step) for name, symbols, step in zip(shapes, tensors, steps, strict=True)}

@@ -3,6 +3,7 @@
 Run it only to add files: those of released versions are never written again, they must decode for ever.
 """
 
+import dataclasses
 import warnings
 from pathlib import Path
 
@@ -70,6 +71,17 @@ def updated(init, parts=(1, 1), half=False, seed=0, margin=0, gains=b""):
     return file.write(header, symbols, learned.offsets())
 
 
+def adapted(seed, parts=(1, 1)):
+    """A file whose weights differ so much from column to column, or from row to row, that it pays to adapt to them."""
+    rng, symbols, spec = np.random.default_rng(seed), {}, dataclasses.replace(TINY, width=16)
+    for name, shape in spec.shapes().items():
+        sigma = 30.0 / (1 + np.arange(shape[-1]))[rng.permutation(shape[-1])]
+        sigma = np.broadcast_to(30.0 / (1 + np.arange(shape[0]))[:, None], shape) if name == "weight1" else sigma
+        drawn = rng.laplace(0, sigma, (int(np.prod(parts)), *shape))
+        symbols[name] = Quantized(np.clip(np.rint(drawn), -127, 127).astype(np.int32), round_step(0.02))
+    return file.write(file.Header("image", 2, {"shape": [20, 24], "channels": 3}, parts, spec.pack()), symbols)
+
+
 def image(pixels, **choices):
     return coordcodec.compress(pixels, modality="image", effort=2, device="cpu", **choices)
 
@@ -89,6 +101,8 @@ def main():
     parts = updated(learned(2, 0), (2, 3), margin=30, gains=bytes(range(6)))
     save("init-parts", parts, version=3, init=learned(2, 0))
     save("init-half", updated(learned(3, 1), half=True), version=3, init=learned(3, 1))
+    save("contexts", adapted(0), version=4)
+    save("contexts-parts", adapted(1, (2, 2)), version=4)
     coords = np.random.default_rng(1).uniform(-1, 1, (500, 3)).astype(np.float32)
     values = (np.linalg.norm(coords, axis=1, keepdims=True) - 0.8).astype(np.float32) / 2
     meta = {"scale": 0.1, "centre": [1.0, 2.5, -1e-9], "unit": "mm", "closed": True, "faces": -7, "open": False}

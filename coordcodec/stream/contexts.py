@@ -1,0 +1,71 @@
+"""Contexts: how large symbols will probably be, from those of their row or column that were coded before.
+
+The inputs of a layer differ in how much they vary and how much they matter, its outputs as well; so do the magnitudes
+in a weight's columns and rows. A file need not say by how much: the decoder knows all the symbols before. The symbols
+of a tensor are coded in slices, row after row with a context per column or column after column with one per row, and
+what a context has seen in the slices before decides the class of its symbol in the next (backward adaptation).
+`docs/format.md` defines it exactly.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+NONE, COLUMNS, ROWS = 0, 1, 2
+"""What a context is of. COLUMNS and ROWS are also the axis of (boxes, rows, columns) along which slices follow."""
+
+PRIOR = 3
+"""So many slices with the mean magnitude of them all are taken to have come before the first."""
+THRESHOLDS = (4870, 6888, 9741, 13777, 19483, 27554, 38967, 55108, 77935, 110217, 155871, 220435)
+"""2^16 times the ratios between which half octaves round to one another, from -8 to 4 of them: whole numbers, so that
+decoders cannot differ."""
+_LOWEST, _HALF_OCTAVE = -8, 4
+
+Symbols = NDArray[np.int32]
+
+
+def laid_out(symbols: Symbols, context: int) -> Symbols:
+    """A tensor (boxes, rows, columns) as slices in the order in which they are coded: (slices, boxes, contexts)."""
+    return np.moveaxis(symbols, context, 0)
+
+
+def offsets(slices: Symbols) -> Symbols:
+    """The offsets of the models' scales for all symbols of (slices, boxes, contexts), of that shape."""
+    magnitudes = np.abs(slices.astype(np.int64))
+    before = np.cumsum(magnitudes, axis=0) - magnitudes
+    return following(before, np.arange(len(slices))[:, None, None])
+
+
+def following(sums: NDArray[np.int64], count: NDArray[np.int64] | int) -> Symbols:
+    """The offsets for the slice that follows.
+
+    sums: of the magnitudes of `count` slices by box and context, (..., boxes, contexts). count: it broadcasts to that.
+    """
+    total = sums.sum(-1, keepdims=True)
+    mine = (sums * (sums.shape[-1] * count) + PRIOR * total) << 16
+    usual = (count + PRIOR) * total
+    passed = sum((mine >= threshold * usual).astype(np.int32) for threshold in THRESHOLDS)
+    return np.where(total > 0, _HALF_OCTAVE * (passed + _LOWEST), 0).astype(np.int32)
+
+
+def choose(symbols: Symbols) -> int:
+    """The context that saves most, as far as a Laplacian can tell; `symbols` as for `laid_out`."""
+    if symbols.ndim != 3 or min(symbols.shape) < 1:
+        return NONE
+    best, choice = _laplacian(symbols, np.zeros(1, np.int32)), NONE
+    for context in (COLUMNS, ROWS):
+        slices = laid_out(symbols, context)
+        bits = _laplacian(slices, offsets(slices))
+        if bits < best:
+            best, choice = bits, context
+    return choice
+
+
+def _laplacian(symbols: Symbols, spread: Symbols) -> float:
+    """The bits of symbols with offsets of their scales, but for a constant."""
+    octaves = np.broadcast_to(spread, symbols.shape) / 8
+    mean = float((np.abs(symbols) / 2**octaves).mean())
+    return symbols.size * math.log2(mean + 0.1) + float(octaves.sum())
