@@ -73,6 +73,8 @@ class Recipe:
     The quantization:
     quantizer: name of a quantizer; with "rd" the fit sees the rate too, "half" stores 16-bit floats as they are.
     bits: nominal width of the symbols, 2 to 12. With a rate target the steps are refined so that it is met.
+    coded_bits: with the quantizer "rd" and a rate target, the bits in the file per parameter for which a network is
+        chosen that stands alone and is very wide, 1 to 12; fewer make it larger and coarser.
 
     Raises RecipeError for values out of range and for contradictions.
     """
@@ -108,6 +110,7 @@ class Recipe:
     device: str = "auto"
     quantizer: str = "rd"
     bits: int = 8
+    coded_bits: float = 4.4
 
     def __post_init__(self) -> None:
         given = [name for name in TARGETS if getattr(self, name) is not None]
@@ -189,6 +192,7 @@ _RANGES: tuple[tuple[str, float, float], ...] = (
     ("pull", 0, 100),
     ("seed", 0, 2**32 - 1),
     ("bits", 2, 12),
+    ("coded_bits", 1, 12),
 )
 _CHOICES = {"optimizer": ("soap", "adam"), "precision": ("auto", "bfloat16", "float32")}
 
