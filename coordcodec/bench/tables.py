@@ -151,13 +151,13 @@ def meshes(results: Path) -> str:
         points = [p for r in rows if (r["codec"], r["file"]) == ("draco", row["file"]) for p in r["tried"]]
         theirs, scores = at_bytes(lower_hull(points), row["bytes"]), row["scores"]
         body.append((
-            Path(row["file"]).stem, str(row.get("init") or "none").split()[0], f"{row['bytes']:,}",
+            Path(row["file"]).stem, words.codec_name(row["codec"]), f"{row['bytes']:,}",
             f"**{scores['chamfer_l1_percent']:.4f} %**", f"{theirs:.4f} %",
             f"{scores['chamfer_l1_percent'] / theirs:.2f}", f"{scores['f_score_05_percent']:.4f}",
             f"{scores['normal_error_degrees']:.1f}°", f"{scores['iou']:.4f}",
             f"{scores['largest_component_percent']:.2f} %", f"{row['encode_seconds']:.0f}",
         ))  # fmt: skip
-    head = ("mesh", "initialisation", "bytes", "Chamfer-L1", "Draco's hull", "ratio", "F-score 0.5 %", "normals", "IoU",
+    head = ("mesh", "codec", "bytes", "Chamfer-L1", "Draco's hull", "ratio", "F-score 0.5 %", "normals", "IoU",
             "largest part", "s")  # fmt: skip
     return f"{markdown(Table(head, tuple(body)))}\n\n{measured_with(rows)}"
 
