@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from safetensors.numpy import load as load_tensors
 
 import coordcodec
-from coordcodec import inits
+from coordcodec import codec, inits
 from coordcodec.cli import main
+from coordcodec.data import Signal
 from coordcodec.errors import ContainerError, FileError, InitialisationError, MissingInitialisation, UnknownName
 from coordcodec.inits import format, heading, shelf
 from coordcodec.inr.spec import SirenSpec
@@ -574,3 +575,15 @@ def test_the_table_of_initialisations(folders, said):
     assert facts_of["initialisations"][1]["trained_on"] == facts["trained_on"]
     assert [row["shipped"] for row in facts_of["initialisations"]] == [True, False]
     assert facts_of["searched"] == [*map(str, folders)]
+
+
+@pytest.mark.parametrize(
+    ("quantizer", "num_bytes", "name"),
+    [("qat", 4096, "sdf-w40"), ("qat", 8192, "sdf-w64"), ("rd", 4096, "sdf-w32"), ("rd", 8192, "sdf-w56")],
+)
+def test_shapes_start_from_smaller_networks_where_the_fit_sees_the_rate(quantizer, num_bytes, name):
+    coords = np.random.default_rng(0).uniform(-1, 1, (50, 3)).astype(np.float32)
+    signal = Signal(coords, coords[:, :1], "sdf", {"c": [0.0, 0.0, 0.0], "s": 1.0, "t": 0.05})
+    kind = codec.find_modality(signal.values, "sdf")
+    plan = codec._plan(signal, kind, codec.make_recipe(kind, quantizer=quantizer, num_bytes=num_bytes))
+    assert plan.init.name == name

@@ -36,14 +36,30 @@ def offsets(slices: Symbols) -> Symbols:
     """The offsets of the models' scales for all symbols of (slices, boxes, contexts), of that shape."""
     magnitudes = np.abs(slices.astype(np.int64))
     before = np.cumsum(magnitudes, axis=0) - magnitudes
-    return following(before, np.arange(len(slices))[:, None, None])
+    return _following(before, np.arange(len(slices))[:, None, None])
 
 
-def following(sums: NDArray[np.int64], count: NDArray[np.int64] | int) -> Symbols:
-    """The offsets for the slice that follows.
+class Seen:
+    """What contexts have seen of a tensor (boxes, rows, columns) while its slices are coded one by one."""
 
-    sums: of the magnitudes of `count` slices by box and context, (..., boxes, contexts). count: it broadcasts to that.
-    """
+    def __init__(self, shape: tuple[int, ...], context: int) -> None:
+        """Start before the first slice."""
+        boxes, *sides = shape
+        self.sums = np.zeros((boxes, sides[2 - context]), np.int64)
+        self.count = 0
+
+    def offsets(self) -> Symbols:
+        """The offsets for the next slice, (boxes, contexts)."""
+        return _following(self.sums, self.count)
+
+    def add(self, one: Symbols) -> None:
+        """Take note of a slice."""
+        self.sums += np.abs(one)
+        self.count += 1
+
+
+def _following(sums: NDArray[np.int64], count: NDArray[np.int64] | int) -> Symbols:
+    """The offsets behind `count` slices, which broadcasts to the sums of their magnitudes, (..., boxes, contexts)."""
     total = sums.sum(-1, keepdims=True)
     mine = (sums * (sums.shape[-1] * count) + PRIOR * total) << 16
     usual = (count + PRIOR) * total

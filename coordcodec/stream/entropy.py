@@ -13,7 +13,7 @@ no further byte. Without one the symbols before may say it (see `contexts`). The
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 from functools import lru_cache
@@ -85,13 +85,17 @@ def classes(offsets: Offsets | None, count: int) -> tuple[NDArray[np.intp] | sli
     return np.argsort(-offsets.astype(np.int64), kind="stable"), sizes
 
 
-def _pieces(symbols: NDArray[np.int32], model: Model, offsets: Offsets | None) -> list[tuple[int, NDArray[np.int32]]]:
+def _pieces(
+    symbols: NDArray[np.int32], model: Model, offsets: Offsets | None
+) -> Iterator[tuple[int, NDArray[np.int32]]]:
     """The symbols in the order in which they are coded, in pieces of like offset, and the offset."""
     if model.context == contexts.NONE:
-        return _by_class(symbols, offsets)
-    slices = contexts.laid_out(symbols, model.context)
-    pairs = zip(slices, contexts.offsets(slices), strict=True)
-    return [piece for one, spread in pairs for piece in _by_class(one, spread)]
+        yield from _by_class(symbols, offsets)
+        return
+    seen = contexts.Seen(symbols.shape, model.context)
+    for one in contexts.laid_out(symbols, model.context):
+        yield from _by_class(one, seen.offsets())
+        seen.add(one)
 
 
 def _by_class(symbols: NDArray[np.int32], offsets: Offsets | None) -> list[tuple[int, NDArray[np.int32]]]:
@@ -190,14 +194,13 @@ def _fit(symbols: NDArray[np.int32], limit: int, offsets: Offsets | None) -> tup
     parts = _by_class(np.abs(symbols), offsets)
     counts = np.stack([np.bincount(part, minlength=limit + 1) for _, part in parts]).astype(np.float64)
     shifts = np.array([offset for offset, _ in parts])
-    mean = float(counts[0] @ np.arange(limit + 1.0) / counts[0].sum())
+    mean = float((counts @ np.arange(limit + 1.0)) @ 2.0 ** (-shifts / 8) / counts.sum())
     middle = round(8 * math.log2(max(mean, 0.02))) + 32
     best, choice = np.inf, Model(32, 0)
     for shape in _SHAPES:
         # The scale of a heavy tail lies octaves below the mean magnitude, that of a flat top just above it.
-        scales = np.arange(max(0, middle - int(16 + 12 * 32 / shape)), min(255, middle + 14) + 1, 2)
-        if len(parts) > 1:
-            scales = np.arange(0, 256, 2)
+        lowest = max(0, middle - int(16 + 12 * 32 / shape))
+        scales = np.arange(lowest // 2 * 2, min(255, middle + 14) + 1, 2)
         table = _log_shares(shape, limit)
         used = np.clip(scales + shifts[:, None], 0, len(table) - 1)
         bits = table[used[-1, 0] : used[0, -1] + 1] @ counts.T
@@ -263,11 +266,10 @@ def decode(
 
     def adapt(shape: tuple[int, ...], model: Model) -> NDArray[np.int32]:
         tensor = np.empty(shape, np.int32)
-        slices = contexts.laid_out(tensor, model.context)
-        sums = np.zeros(slices.shape[1:], np.int64)
-        for i in range(len(slices)):
-            slices[i] = take(sums.shape, model, contexts.following(sums, i))
-            sums += np.abs(slices[i])
+        seen = contexts.Seen(shape, model.context)
+        for one in contexts.laid_out(tensor, model.context):
+            one[:] = take(one.shape, model, seen.offsets())
+            seen.add(one)
         return tensor
 
     tensors: list[NDArray[np.int32]] = []
