@@ -20,7 +20,7 @@ from coordcodec.inits import Initialisation
 from coordcodec.inr.spec import SirenSpec, unpack_spec
 from coordcodec.partition import Partition, gain_of
 from coordcodec.plugins import installed
-from coordcodec.stream import container, file
+from coordcodec.stream import container, contexts, file
 from coordcodec.stream.container import Container
 
 Progress = Callable[[str, int, int], None]
@@ -184,8 +184,8 @@ class Compressed:
     def info(self) -> dict[str, Any]:
         """What the file says of itself; rate and rate_unit are None when the plugin is not installed."""
         parsed, payload = self.container, len(self.container.payload)
-        table = 4 * len(parsed.tensors)
-        sections = {"header": len(self.data) - payload - table - 4, "tensors": table, "payload": payload, "checksum": 4}
+        table, taken = list(zip(self.spec.shapes(), parsed.tensors, strict=False)), 4 * len(parsed.tensors)
+        sections = {"header": len(self.data) - payload - taken - 4, "tensors": taken, "payload": payload, "checksum": 4}
         try:
             rate, unit = self.rate, self.modality.rate_unit
         except (LookupError, PluginError):
@@ -204,6 +204,7 @@ class Compressed:
             "init": self._init_info(),
             "network": self.spec.describe(),
             "coding": "binary16" if parsed.coding == container.BINARY16 else "range coder",
+            "contexts": {name: contexts.NAMES[code.model.context] for name, code in table if code.model.context},
             "bits": parsed.bits,
         }
 

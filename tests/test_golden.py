@@ -59,3 +59,10 @@ def test_any_flipped_byte_and_any_cut_is_noticed(path):
                 coordcodec.open(bytes(damaged), init_of(path))
         with pytest.raises(ContainerError):
             coordcodec.open(data[:at], init_of(path))
+
+
+def test_what_a_file_says_of_its_contexts():
+    said = [coordcodec.open(p).info["contexts"] for p in FILES if p.stem.startswith("v4")]
+    assert said[0] == said[1]
+    assert {"weight0": "columns", "weight1": "rows"}.items() <= said[0].items()
+    assert not any(coordcodec.open(p, init_of(p)).info["contexts"] for p in FILES if not p.stem.startswith("v4"))

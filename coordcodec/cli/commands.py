@@ -133,6 +133,7 @@ def info(a: argparse.Namespace) -> None:
         return
     rate = "unknown, its plugin is not installed" if info["rate"] is None else f"{info['rate']:.4g} {info['rate_unit']}"
     network = info["network"]
+    contexts = [f"{tensor} by {kind}" for tensor, kind in info["contexts"].items()]
     lines = {
         "modality": info["modality"],
         "bytes": f"{info['bytes']:,}  ({', '.join(f'{k} {v:,}' for k, v in info['sections'].items())})",
@@ -140,7 +141,7 @@ def info(a: argparse.Namespace) -> None:
         "meta": "; ".join(f"{k} {joined(v)}" for k, v in info["meta"].items() if v != []),
         "network": ", ".join(f"{k} {v:,}" if k == "parameters" else f"{k} {v}" for k, v in network.items()),
         "parts": joined(info["parts"]),
-        "coding": f"{info['coding']}, {info['bits']} bits",
+        "coding": ", ".join([f"{info['coding']}, {info['bits']} bits", *contexts]),
         **({"init": _init_in_words(info["init"])} if info["init"] else {}),
         "format": info["format"],
     }

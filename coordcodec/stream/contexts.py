@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 NONE, COLUMNS, ROWS = 0, 1, 2
 """What a context is of. COLUMNS and ROWS are also the axis of (boxes, rows, columns) along which slices follow."""
+NAMES = "none", "columns", "rows"
 
 PRIOR = 3
 """So many slices with the mean magnitude of them all are taken to have come before the first."""
