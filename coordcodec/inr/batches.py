@@ -81,10 +81,12 @@ def strata(count: int, size: int, generator: torch.Generator) -> Tensor:
     group, a few of them in two where they do not come out even.
     """
     groups = math.ceil(count / size)
-    spare = torch.randperm(count, generator=generator)[: groups * size - count]
-    strips = torch.cat([torch.arange(count), spare]).sort().values.to(torch.int32).view(size, groups)
-    order = torch.rand(size, groups, generator=generator).argsort(1)
-    return strips.gather(1, order).T.contiguous()
+    places = groups * size
+    start = int(torch.randint(count, (), generator=generator))  # decides which ones come twice
+    strips = torch.arange(start, start + places * count, count).div_(places, rounding_mode="floor").view(size, groups)
+    # A shift for every strip: as good as a permutation of each, and much faster.
+    order = torch.randperm(groups, generator=generator) + torch.randint(groups, (size, 1), generator=generator)
+    return strips.gather(1, order.remainder_(groups)).to(torch.int32).T.contiguous()
 
 
 def products(counts: Sequence[int], generator: torch.Generator) -> Tensor:
@@ -93,6 +95,8 @@ def products(counts: Sequence[int], generator: torch.Generator) -> Tensor:
     The longest axis is one side of a table, the others together are the other, in random order; the table is read along
     its diagonals, each of them in random order. So of two axes each group has come up once before one comes up twice.
     """
+    if len(counts) == 1:
+        return torch.randperm(counts[0], generator=generator)
     longest = max(range(len(counts)), key=counts.__getitem__)
     table = torch.arange(math.prod(counts)).view(tuple(counts)).movedim(longest, 0).reshape(counts[longest], -1)
     table = table[:, torch.randperm(table.shape[1], generator=generator)]
