@@ -122,7 +122,7 @@ def test_info_and_modalities_for_people(command, packed):
         "width",
         "shape 72x96",
         "range coder",
-        "format    ",
+        "format    4",
     ):
         assert part in words
     assert ".png .jpg" in command("modalities").stdout
