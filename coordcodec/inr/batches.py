@@ -16,6 +16,7 @@ import copy
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 import torch
@@ -120,7 +121,20 @@ def along_curve(coords: Tensor) -> Tensor:
     return keys.argsort()
 
 
-class GridBatches:
+class _Source:
+    """What minibatches of one part, drawn for ever, are drawn from."""
+
+    def _begin(self, size: int, seed: int) -> None:
+        raise NotImplementedError
+
+    def resized(self, size: int, seed: int) -> Self:
+        """Other minibatches of the same part, which share its samples."""
+        other = copy.copy(self)
+        other._begin(size, seed)
+        return other
+
+
+class GridBatches(_Source):
     """Endless minibatches of one part of a gridded signal."""
 
     def __init__(
@@ -153,12 +167,6 @@ class GridBatches:
         self.queue = torch.empty(0, dtype=torch.int64, device=self.device)
         self.members: list[Tensor] = []
 
-    def resized(self, size: int, seed: int) -> GridBatches:
-        """Other minibatches of the same part, which share its samples."""
-        other = copy.copy(self)
-        other._begin(size, seed)
-        return other
-
     def _shuffle(self) -> None:
         """A new epoch: split every axis into random groups; the queue holds all their products."""
         self.members = [
@@ -188,7 +196,7 @@ class GridBatches:
         return Batch(features[::-1], (targets if self.gain == 1 else targets / self.gain)[None])
 
 
-class PointBatches:
+class PointBatches(_Source):
     """Endless minibatches of one part of a scattered signal: one block whose only axis runs over its points."""
 
     def __init__(self, coords: Tensor, values: Tensor, spec: SirenSpec, size: int, seed: int) -> None:
@@ -202,12 +210,6 @@ class PointBatches:
         self.shape = (1, self.size)
         self.generator = torch.Generator().manual_seed(seed)
         self.queue: list[Tensor] = []
-
-    def resized(self, size: int, seed: int) -> PointBatches:
-        """Other minibatches of the same part, which share its samples."""
-        other = copy.copy(self)
-        other._begin(size, seed)
-        return other
 
     def next(self) -> Batch:
         """The next minibatch."""
