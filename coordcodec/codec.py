@@ -140,7 +140,7 @@ def _least(signal: Signal, modality: Modality, recipe: Recipe) -> int:
 
 
 def _encoded(signal: Signal, modality: Modality, recipe: Recipe, progress: Progress | None, clock: Clock) -> Encoded:
-    from coordcodec.inr import batches, device, fit, maml, objective, siren
+    from coordcodec.inr import batches, device, fit, maml, objective, siren, symmetry
 
     place = device.find_device(recipe.device)
     plan = _plan(signal, modality, recipe)
@@ -167,6 +167,8 @@ def _encoded(signal: Signal, modality: Modality, recipe: Recipe, progress: Progr
             clock=clock,
         )
         pace = (time.monotonic() - began) / max(steps, 1)
+        if not plan.init:
+            params = symmetry.folded(spec, params)
         updates = {name: tensor - origin[name] for name, tensor in params.items()} if origin else params
         calls = Calls(loss, origin, int(QUANTIZE_SHARE * steps), progress, clock, pace)
         symbols, bits = _quantize(plan, recipe, updates, calls, held.grids(loss, params) if held else None)
@@ -216,7 +218,14 @@ def _plan(signal: Signal, modality: Modality, recipe: Recipe) -> _Plan:
     spec, init, target = networks.choose_network(signal, modality, recipe, partition, target, side)
     offsets, known = (init.offsets(), init.id) if init else (None, b"")
     room = None if target is None else 8.0 * max(1, target - side(spec, known))
-    return _Plan(partition, gains, spec, init, target, room, lambda s: file.write(header(spec, known), s, offsets))
+    plain = init is not None or recipe.quantizer == "half"
+
+    def write(symbols: Symbols) -> bytes:
+        from coordcodec.inr.symmetry import canonical
+
+        return file.write(header(spec, known), symbols if plain else canonical(spec, symbols), offsets)
+
+    return _Plan(partition, gains, spec, init, target, room, write)
 
 
 def _quantize(

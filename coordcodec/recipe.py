@@ -110,7 +110,7 @@ class Recipe:
     device: str = "auto"
     quantizer: str = "rd"
     bits: int = 8
-    coded_bits: float = 4.4
+    coded_bits: float = 4.3
 
     def __post_init__(self) -> None:
         given = [name for name in TARGETS if getattr(self, name) is not None]

@@ -27,7 +27,7 @@ def model_frequencies(s, t, m):
 
 
 def payload_reader(payload, m):
-    """A function that takes a table of frequencies and returns the next symbol."""
+    """A function that takes a table of frequencies, and its first symbol unless that is -m, and returns the next."""
     data = payload + bytes(-len(payload) % 4)
     words = list(struct.unpack(f">{len(data) // 4}I", data))
     position = 0
@@ -40,17 +40,17 @@ def payload_reader(payload, m):
     lower, range_ = 0, M64
     point = next_word() << 32 | next_word()
 
-    def next_symbol(table):
+    def next_symbol(table, first=-m):
         nonlocal lower, range_, point
         scale = range_ >> 24
         u = ((point - lower) & M64) // scale
         assert u < 2**24, "damaged"
-        below, q = 0, -m
-        while u >= below + table[q + m]:
-            below += table[q + m]
+        below, q = 0, first
+        while u >= below + table[q - first]:
+            below += table[q - first]
             q += 1
         lower = (lower + scale * below) & M64
-        range_ = scale * table[q + m]
+        range_ = scale * table[q - first]
         if range_ < 2**32:
             lower, range_ = lower << 32 & M64, range_ << 32
             point = (point << 32 & M64) | next_word()
@@ -88,6 +88,17 @@ def read_slices(next_symbol, shape, x, s, t, m):
             for e in range(entries):
                 sums[box][e] += abs(found[(box, n, e) if x == 1 else (box, e, n)])
     return [found[place] for place in sorted(found)]
+
+
+def read_sorted(next_symbol, shape, s, t, m):
+    """The symbols of a tensor (boxes, rows) with context 3."""
+    both = model_frequencies(s, t, m)
+    table = [both[m], *(2 * f for f in both[m + 1 :])]
+    found = []
+    for _ in range(shape[0]):
+        found += itertools.accumulate(next_symbol(table, 0) for _ in range(shape[1]))
+    assert max(found) <= m, "damaged"
+    return found
 
 
 class Reader:
@@ -206,6 +217,9 @@ def parse(data, init=None):
     next_symbol = payload_reader(r.take(len(r.data) - r.at), m)
     symbols = {name: [0] * count for name, count in zip(names, counts, strict=True)}
     for name, count, dims, (_, x, s, t) in zip(names, counts, f["shapes"], table, strict=True):
+        if x == 3:
+            symbols[name] = read_sorted(next_symbol, dims, s, t, m)
+            continue
         if x:
             symbols[name] = read_slices(next_symbol, dims, x, s, t, m)
             continue

@@ -15,7 +15,8 @@ FILES = sorted((Path(__file__).parent / "golden").glob("*.ccdc"))
 def test_every_feature_of_the_format_has_a_golden_file():
     names = {path.stem for path in FILES}
     first = {"v1-rgb", "v1-grey", "v1-alpha16", "v1-coin", "v1-pixel", "v1-parts", "v1-cloud"}
-    assert names == first | {"v2-gains", "v3-init", "v3-init-parts", "v3-init-half", "v4-contexts", "v4-contexts-parts"}
+    third, fourth = {"v3-init", "v3-init-parts", "v3-init-half"}, {"v4-contexts", "v4-contexts-parts", "v4-sorted"}
+    assert names == first | {"v2-gains"} | third | fourth
     assert all(path.read_bytes()[4] == int(path.stem[1]) for path in FILES)
 
 
@@ -62,7 +63,8 @@ def test_any_flipped_byte_and_any_cut_is_noticed(path):
 
 
 def test_what_a_file_says_of_its_contexts():
-    said = [coordcodec.open(p).info["contexts"] for p in FILES if p.stem.startswith("v4")]
-    assert said[0] == said[1]
-    assert {"weight0": "columns", "weight1": "rows"}.items() <= said[0].items()
+    whole, parts, ordered = (coordcodec.open(p).info["contexts"] for p in FILES if p.stem.startswith("v4"))
+    assert whole == parts
+    assert {"weight0": "columns", "weight1": "rows"}.items() <= whole.items()
+    assert {f"bias{layer}": "differences" for layer in range(4)}.items() <= ordered.items()
     assert not any(coordcodec.open(p, init_of(p)).info["contexts"] for p in FILES if not p.stem.startswith("v4"))

@@ -133,7 +133,8 @@ def info(a: argparse.Namespace) -> None:
         return
     rate = "unknown, its plugin is not installed" if info["rate"] is None else f"{info['rate']:.4g} {info['rate_unit']}"
     network = info["network"]
-    contexts = [f"{tensor} by {kind}" for tensor, kind in info["contexts"].items()]
+    contexts = [f"{tensor} by {kind}" for tensor, kind in info["contexts"].items() if not tensor.startswith("bias")]
+    contexts += ["biases by differences"] if len(contexts) < len(info["contexts"]) else []
     lines = {
         "modality": info["modality"],
         "bytes": f"{info['bytes']:,}  ({', '.join(f'{k} {v:,}' for k, v in info['sections'].items())})",

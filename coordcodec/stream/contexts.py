@@ -4,6 +4,7 @@ The inputs of a layer differ in how much they vary and how much they matter, its
 in a weight's columns and rows. A file need not say by how much: the decoder knows all the symbols before. The symbols
 of a tensor are coded in slices, row after row with a context per column or column after column with one per row, and
 what a context has seen in the slices before decides the class of its symbol in the next (backward adaptation).
+Biases in ascending order are a case of their own: the one before says where the next one begins.
 `docs/format.md` defines it exactly.
 """
 
@@ -14,9 +15,10 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-NONE, COLUMNS, ROWS = 0, 1, 2
-"""What a context is of. COLUMNS and ROWS are also the axis of (boxes, rows, columns) along which slices follow."""
-NAMES = "none", "columns", "rows"
+NONE, COLUMNS, ROWS, SORTED = 0, 1, 2, 3
+"""What a context is of. COLUMNS and ROWS are also the axis of (boxes, rows, columns) along which slices follow; the
+symbols (boxes, rows) of SORTED are coded as differences, none of which is negative."""
+NAMES = "none", "columns", "rows", "differences"
 
 PRIOR = 3
 """So many slices with the mean magnitude of them all are taken to have come before the first."""
@@ -68,8 +70,15 @@ def _following(sums: NDArray[np.int64], count: NDArray[np.int64] | int) -> Symbo
     return np.where(total > 0, _HALF_OCTAVE * (passed + _LOWEST), 0).astype(np.int32)
 
 
+def differences(symbols: Symbols) -> Symbols:
+    """Of the symbols of each box, (boxes, rows), from the one before or from 0."""
+    return np.diff(symbols, axis=1, prepend=np.int32(0))
+
+
 def choose(symbols: Symbols) -> int:
-    """The context that saves most, as far as a Laplacian can tell; `symbols` as for `laid_out`."""
+    """The context that saves most, as far as a Laplacian can tell."""
+    if symbols.ndim == 2 and symbols.size and differences(symbols).min() >= 0:
+        return SORTED
     if symbols.ndim != 3 or min(symbols.shape) < 1:
         return NONE
     best, choice = _laplacian(symbols, np.zeros(1, np.int32)), NONE

@@ -40,7 +40,8 @@ Offsets = NDArray[np.int32]
 
 @dataclass(frozen=True)
 class Model:
-    """P(k) proportional to exp(-(|k| / 2^((scale - 32) / 8))^(shape / 32)) for integers |k| <= limit.
+    """P(k) proportional to exp(-(|k| / 2^((scale - 32) / 8))^(shape / 32)) for integers |k| <= limit; where symbols are
+    sorted the same for |k|, the differences.
 
     shape: 1 to 255; 32 is a Laplacian, 64 a Gaussian. With a context even and at most 126.
     scale: 0 to 255.
@@ -54,8 +55,8 @@ class Model:
     def __post_init__(self) -> None:
         if not (1 <= self.shape <= 255 and 0 <= self.scale <= 255):
             raise ContainerError(f"a model needs a shape in 1..255 and a scale in 0..255, got {self}")
-        if self.context not in range(3) or (self.context and (self.shape % 2 or self.shape > 126)):
-            raise ContainerError(f"a model needs a context in 0..2, and with one an even shape up to 126, got {self}")
+        if self.context not in range(4) or (self.context and (self.shape % 2 or self.shape > 126)):
+            raise ContainerError(f"a model needs a context in 0..3, and with one an even shape up to 126, got {self}")
 
 
 def limit_of(bits: int) -> int:
@@ -86,15 +87,18 @@ def classes(offsets: Offsets | None, count: int) -> tuple[NDArray[np.intp] | sli
 
 
 def _pieces(
-    symbols: NDArray[np.int32], model: Model, offsets: Offsets | None
-) -> Iterator[tuple[int, NDArray[np.int32]]]:
-    """The symbols in the order in which they are coded, in pieces of like offset, and the offset."""
+    symbols: NDArray[np.int32], model: Model, limit: int, offsets: Offsets | None
+) -> Iterator[tuple[Model, NDArray[np.int32]]]:
+    """What is coded, in its order, in pieces of one model each: indices into the model's table, and the model."""
+    if model.context == contexts.SORTED:
+        yield model, contexts.differences(symbols).ravel()
+        return
     if model.context == contexts.NONE:
-        yield from _by_class(symbols, offsets)
+        yield from ((model_at(model, o), part + np.int32(limit)) for o, part in _by_class(symbols, offsets))
         return
     seen = contexts.Seen(symbols.shape, model.context)
     for one in contexts.laid_out(symbols, model.context):
-        yield from _by_class(one, seen.offsets())
+        yield from _pieces(one, replace(model, context=contexts.NONE), limit, seen.offsets())
         seen.add(one)
 
 
@@ -109,11 +113,14 @@ def _by_class(symbols: NDArray[np.int32], offsets: Offsets | None) -> list[tuple
 
 @lru_cache(maxsize=1024)
 def frequencies(model: Model, limit: int) -> NDArray[np.int64]:
-    """The integer frequencies of the symbols -limit..limit: (2 * limit + 1,) int64, each >= 1, summing to 2^24."""
+    """The integer frequencies of the symbols -limit..limit, (2 * limit + 1,) int64, or of the differences 0..limit of
+    sorted ones, (limit + 1,); each >= 1, summing to 2^24."""
     tail = _undoubted_tail(model, limit)
     if tail is None:
         tail = _exact_tail(model, limit)
-    table = np.concatenate([tail[::-1], [_TOTAL - 2 * tail.sum()], tail])
+    middle = [_TOTAL - 2 * tail.sum()]
+    one_sided = model.context == contexts.SORTED
+    table = np.concatenate([middle, 2 * tail] if one_sided else [tail[::-1], middle, tail])
     table.flags.writeable = False
     return table
 
@@ -154,7 +161,7 @@ def _undoubted_tail(model: Model, limit: int) -> NDArray[np.int64] | None:
 
 @lru_cache(maxsize=1024)
 def _coder_model(model: Model, limit: int) -> constriction.stream.model.Model:
-    # constriction gives every symbol one unit and shares out the rest in proportion, which is exact in float64
+    # constriction gives every index one unit and shares out the rest in proportion, which is exact in float64
     # for integers that already sum to the rest. The tests check this against an independent integer decoder.
     return constriction.stream.model.Categorical((frequencies(model, limit) - 1).astype(np.float64), perfect=False)
 
@@ -178,10 +185,12 @@ def fit_model(symbols: NDArray[np.int32], limit: int, offsets: Offsets | None = 
     """The model that codes `symbols` (any shape, magnitudes <= limit) in the fewest bits.
 
     offsets: of the symbols' shape, or one that NumPy broadcasts to it; without any, contexts are tried where there
-    are three axes.
+    are two or three axes.
     """
-    plain, bits = _fit(symbols, limit, offsets)
     context = contexts.NONE if offsets is not None else contexts.choose(symbols)
+    if context == contexts.SORTED:
+        return replace(_fit(contexts.differences(symbols), limit, None)[0], context=context)
+    plain, bits = _fit(symbols, limit, offsets)
     if context == contexts.NONE:
         return plain
     slices = contexts.laid_out(symbols, context)
@@ -213,8 +222,8 @@ def _fit(symbols: NDArray[np.int32], limit: int, offsets: Offsets | None) -> tup
 def code_length(symbols: NDArray[np.int32], model: Model, limit: int, offsets: Offsets | None = None) -> float:
     """The information content of `symbols` under `model`, in bits."""
     bits = float(PRECISION * symbols.size)
-    for offset, part in _pieces(symbols, model, offsets):
-        bits -= float(np.log2(frequencies(model_at(model, offset), limit)[part + limit].astype(np.float64)).sum())
+    for own, indices in _pieces(symbols, model, limit, offsets):
+        bits -= float(np.log2(frequencies(own, limit)[indices].astype(np.float64)).sum())
     return bits
 
 
@@ -234,8 +243,8 @@ def encode(
     for symbols, model, spread in zip(tensors, models, offsets or [None] * len(tensors), strict=True):
         if symbols.size and int(np.abs(symbols).max()) > limit:
             raise ValueError(f"a symbol exceeds the limit {limit}")
-        for offset, part in _pieces(symbols.astype(np.int32), model, spread):
-            encoder.encode(part + np.int32(limit), _coder_model(model_at(model, offset), limit))
+        for own, indices in _pieces(symbols.astype(np.int32), model, limit, spread):
+            encoder.encode(indices, _coder_model(own, limit))
     # Zero bytes at the end carry nothing: the decoder reads zeros past the end.
     return bytes(encoder.get_compressed().astype(">u4").tobytes().rstrip(b"\0"))
 
@@ -265,6 +274,12 @@ def decode(
         return tensor.reshape(shape)
 
     def adapt(shape: tuple[int, ...], model: Model) -> NDArray[np.int32]:
+        if model.context == contexts.SORTED:
+            found = decoder.decode(_coder_model(model, limit), math.prod(shape)).astype(np.int64).reshape(shape)
+            sums = found.cumsum(axis=1)
+            if sums.max() > limit:
+                raise ValueError("a symbol beyond the limit")
+            return np.asarray(sums, np.int32)
         tensor = np.empty(shape, np.int32)
         seen = contexts.Seen(shape, model.context)
         for one in contexts.laid_out(tensor, model.context):

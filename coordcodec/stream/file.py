@@ -11,7 +11,7 @@ import numpy as np
 
 from coordcodec.data import Quantized, Symbols
 from coordcodec.errors import ContainerError
-from coordcodec.stream import entropy
+from coordcodec.stream import contexts, entropy
 from coordcodec.stream.container import BINARY16, MAX_PARAMETERS, PARAMETRIC, Container, TensorCode, pack
 
 Shapes = Mapping[str, tuple[int, ...]]
@@ -80,8 +80,10 @@ def check(container: Container, shapes: Shapes) -> None:
     if container.coding == PARAMETRIC and len(container.tensors) != len(shapes):
         raise ContainerError(f"damaged file: {len(container.tensors)} tensors, the network has {len(shapes)}")
     for code, (name, shape) in zip(container.tensors, shapes.items(), strict=False):
-        if code.model.context and (len(shape) < 3 or container.init):
-            raise ContainerError(f"damaged file: {name} has contexts, only weights without an initialisation have any")
+        axes = {contexts.NONE: len(shape), contexts.SORTED: 2}.get(code.model.context, 3)
+        if len(shape) != axes or (code.model.context and container.init):
+            kind = contexts.NAMES[code.model.context]
+            raise ContainerError(f"damaged file: {name} is coded with contexts by {kind}, which it cannot have")
 
 
 def read(container: Container, shapes: Shapes, offsets: Offsets | None = None) -> Symbols:

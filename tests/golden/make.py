@@ -103,6 +103,7 @@ def main():
     save("init-half", updated(learned(3, 1), half=True), version=3, init=learned(3, 1))
     save("contexts", adapted(0), version=4)
     save("contexts-parts", adapted(1, (2, 2)), version=4)
+    save("sorted", image(photo, num_bytes=1500, part_points=900), version=4)
     coords = np.random.default_rng(1).uniform(-1, 1, (500, 3)).astype(np.float32)
     values = (np.linalg.norm(coords, axis=1, keepdims=True) - 0.8).astype(np.float32) / 2
     meta = {"scale": 0.1, "centre": [1.0, 2.5, -1e-9], "unit": "mm", "closed": True, "faces": -7, "open": False}
