@@ -21,7 +21,8 @@ LEARNED_FROM = ("trained_on", "gain", "hours", "seed", "date", "licence")
 
 def learned(results: Path) -> str:
     """With and without learned initialisations, everything else equal: a line for each kind of data, quantizer, effort
-    and target rate that was measured both ways on the same files. What no other table needs lies in its own folder."""
+    and target rate, over the files that were measured both ways, and one for all rates if these are the same files.
+    What no other table needs lies in its own folder."""
     found = [row for folder in (results, results / "learned") for group in read_folder(folder)[0] for row in group.rows]
     rows = [row for row in found if row["codec"].startswith("ours") and "steps=" not in row["codec"]]
     sides: dict[tuple[str, ...], dict[bool, list[Row]]] = {}
@@ -33,19 +34,21 @@ def learned(results: Path) -> str:
     curves: dict[tuple[str, ...], list[tuple[list[Row], list[Row]]]] = {}
     for (modality, unit, stack, rate), pair in sorted(sides.items()):
         without, starting = ({row["file"]: row for row in pair.get(side, [])} for side in (False, True))
-        if not starting or without.keys() != starting.keys():
+        both = sorted(without.keys() & starting.keys())
+        if not both:
             continue
         score = group_of(results, modality).score
-        a, b = (mean(row["scores"][score] for row in side.values()) for side in (without, starting))
+        compared = [without[file] for file in both], [starting[file] for file in both]
+        a, b = (mean(row["scores"][score] for row in side) for side in compared)
         gain = (
             words.signed(b - a, ".2f", "dB") if score.endswith("_db") else words.signed(100 * (b / a - 1), ".1f", "%")
         )
         what = f"{words.modality_name(modality)}, {words.plain(float(rate))} {unit}, {stack}"
         cells = (words.number(a, score), words.number(b, score))
-        body.append((what, str(len(without)), words.score_name(score), *cells, gain))
-        curves.setdefault((modality, unit, stack), []).append((list(without.values()), list(starting.values())))
+        body.append((what, str(len(both)), words.score_name(score), *cells, gain))
+        curves.setdefault((modality, unit, stack), []).append(compared)
     for (modality, _, stack), measured in curves.items():
-        if len(measured) > 1:
+        if len(measured) > 1 and len({tuple(row["file"] for row in plain) for plain, _ in measured}) == 1:
             group = group_of(results, modality)
             plain, starts = ([_mean_point(pair[i], group.score) for pair in measured] for i in (0, 1))
             what = f"{words.modality_name(modality)}, {stack}"
