@@ -102,18 +102,20 @@ BENCH := $(BIN)/coordcodec bench
 JOBS ?= 1
 bench: bench-kodak bench-ablation bench-meshes bench-sounds bench-fields
 
-# KODAK is a folder with the 24 pictures. On four of them COIN's networks of 0.16 and 0.305 bpp, and other efforts.
+# KODAK is a folder with the 24 pictures. On four of them COIN's networks of 0.16 and 0.305 bpp, and other efforts; on eight
+# the preset basic, and the same from learned initialisations.
 KODAK ?= kodak
 FOUR := kodim02.png kodim05.png kodim15.png kodim23.png
+EIGHT := kodim01.png kodim05.png kodim08.png kodim11.png kodim15.png kodim19.png kodim20.png kodim23.png
 bench-kodak: $(READY)
 	$(BENCH) $(KODAK) -o $(RESULTS) --rates 0.15,0.3,0.6 --jobs $(JOBS)
 	$(BENCH) $(KODAK) -o $(RESULTS) --rates 0.16,0.31 --codecs coin:steps=10000 --only $(FOUR) --jobs $(JOBS)
 	$(BENCH) $(KODAK) -o $(RESULTS) --rates 0.3 --codecs ours:effort=1,ours:effort=3 --only $(FOUR) --jobs $(JOBS)
-	$(BENCH) $(KODAK) -o $(RESULTS) --rates 0.15,0.3,0.6 --codecs ours:preset=basic --jobs $(JOBS)
-	$(BENCH) $(KODAK) -o $(RESULTS)/learned --rates 0.3 --codecs ours:effort=2,ours:init=image-w48:steps=0 --jobs $(JOBS)
+	$(BENCH) $(KODAK) -o $(RESULTS) --rates 0.15,0.3,0.6 --codecs ours:preset=basic --only $(EIGHT) --jobs $(JOBS)
+	$(BENCH) $(KODAK) -o $(RESULTS)/learned --rates 0.15,0.3,0.6 --codecs ours:quantizer=qat:init=auto --only $(EIGHT) --jobs $(JOBS)
+	$(BENCH) $(KODAK) -o $(RESULTS)/learned --rates 0.3 --codecs ours:init=image-w48:steps=0 --jobs $(JOBS)
 
 # Ours with one choice changed.
-EIGHT := kodim01.png kodim05.png kodim08.png kodim11.png kodim15.png kodim19.png kodim20.png kodim23.png
 CHANGED := ours,ours:extra_depth=0:init=none,ours:pull=0,ours:extra_depth=0:init=auto,ours:optimizer=adam:lr=0.006,ours:preset=basic,ours:quantizer=qat:init=auto
 bench-ablation: $(READY)
 	$(BENCH) $(KODAK) -o $(RESULTS)/ablation --rates 0.15,0.3 --effort 2 --codecs $(CHANGED) --only $(EIGHT) --jobs $(JOBS)
@@ -131,7 +133,8 @@ MUSIC ?= music
 bench-sounds: $(READY)
 	$(BENCH) $(SPEECH) -o $(RESULTS) --modality audio --rates 32 --jobs $(JOBS)
 	$(BENCH) $(SPEECH) -o $(RESULTS) --modality audio --rates 32 --codecs ours:preset=basic --jobs $(JOBS)
-	$(BENCH) $(SPEECH) -o $(RESULTS)/learned --modality audio --rates 24 --codecs ours:effort=2:quantizer=qat,ours:effort=2:preset=basic --jobs $(JOBS)
+	$(BENCH) $(SPEECH) -o $(RESULTS)/learned --modality audio --rates 24 --codecs ours:effort=1:quantizer=qat,ours:effort=1:preset=basic --jobs $(JOBS)
+	$(BENCH) $(SPEECH) -o $(RESULTS)/learned --modality audio --rates 24 --codecs ours:effort=2,ours:effort=2:quantizer=qat,ours:effort=2:preset=basic --jobs $(JOBS)
 	$(BENCH) $(MUSIC) -o $(RESULTS) --modality audio --rates 48 --only gt_bach.wav --codecs ours,siren,mp3,aac,opus --jobs $(JOBS)
 
 # FIELDS is a folder with A1B_north_america.nc.
