@@ -25,9 +25,9 @@ LEARNED_BITS = 3.7, 7.6
 """With a learned initialisation at least and at most so many coded bits per parameter are worth having: for more a
 wider network is the better file, for less a narrower one. Of the widths that fit, the widest is taken."""
 LEARNED_LESS = 1.1
-"""By how much these may be less than the `coded_bits` of a recipe. Chamfer-L1 at effort 5: five meshes in 4 kB, width 40
-in place of 32 (4.9 bits in place of 7.2): +3.4, +0.5, -4.4, -6.7 and -9.0 %; the armadillo in 8 kB, width 64 in place of
-56 (4.3 bits in place of 5.5): +5.5 %."""
+"""By how much these may be less than the `coded_bits` of a recipe. Chamfer-L1 at effort 5: five meshes in 4 kB, width
+40 in place of 32 (4.9 bits in place of 7.2): +3.4, +0.5, -4.4, -6.7 and -9.0 %; the armadillo in 8 kB, width 64 in
+place of 56 (4.3 bits in place of 5.5): +5.5 %."""
 
 PATIENT, SHORT = 1500, 15.0
 """Steps, of the smallest networks, and seconds from which on a learned initialisation, which is no deeper than usual,
