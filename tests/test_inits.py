@@ -579,7 +579,7 @@ def test_the_table_of_initialisations(folders, said):
 
 @pytest.mark.parametrize(
     ("quantizer", "num_bytes", "name"),
-    [("qat", 4096, "sdf-w40"), ("qat", 8192, "sdf-w64"), ("rd", 4096, "sdf-w32"), ("rd", 8192, "sdf-w56")],
+    [("qat", 4096, "sdf-w40"), ("qat", 8192, "sdf-w64"), ("rd", 4096, "sdf-w40"), ("rd", 8192, "sdf-w56")],
 )
 def test_shapes_start_from_smaller_networks_where_the_fit_sees_the_rate(quantizer, num_bytes, name):
     coords = np.random.default_rng(0).uniform(-1, 1, (50, 3)).astype(np.float32)
