@@ -179,7 +179,7 @@ def _pull(plan: _Plan, recipe: Recipe, place: Any) -> Any:
     """What holds down updates to an initialisation, or parameters where the fit sees a rate; else None."""
     from coordcodec.inr import pull, siren
 
-    measured = recipe.in_loop and plan.room is not None
+    measured = plugins.in_loop(recipe.quantizer) and plan.room is not None
     if plan.init:
         origin, sigmas = (siren.as_params(found, place) for found in (plan.init.theta, plan.init.sigmas()))
         return pull.Pull(origin, sigmas, None if measured else plan.init.spans, plan.room, recipe.pull)

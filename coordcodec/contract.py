@@ -42,7 +42,10 @@ def fault_of(thing: object, protocol: type = Modality) -> str:
     name: object = getattr(thing, "name", None)
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         return f"has the name {name!r}; a name is 1 to 32 of a-z, 0-9, _ and -, a letter first"
-    return _fault_of_facts(thing) if isinstance(thing, Modality) else ""
+    if isinstance(thing, Modality):
+        return _fault_of_facts(thing)
+    seen = getattr(thing, "in_loop", False)
+    return "" if isinstance(seen, bool) else f"has the in_loop {seen!r}; expected True, False or none"
 
 
 def _fault_of_facts(modality: Modality) -> str:

@@ -119,6 +119,10 @@ class Quantizer(Protocol):
     """A way to turn parameters into integers.
 
     name: what --quantizer calls it. It is not stored: a decoder does not need it.
+
+    One that has `in_loop = True` besides lets the fit see what bits are worth where a size is to be met: parameters are
+    held down by the bits that they would take (`coordcodec.inr.pull`), networks may be deeper, and the spans say how
+    fine a grid each tensor is worth. The built-in rd is such a one.
     """
 
     name: str

@@ -18,6 +18,7 @@ from coordcodec.hookspecs import Modality
 from coordcodec.inits import Initialisation
 from coordcodec.inr.spec import SirenSpec
 from coordcodec.partition import Partition
+from coordcodec.plugins import in_loop
 from coordcodec.recipe import Recipe
 from coordcodec.stream.container import MAX_PARAMETERS
 
@@ -71,10 +72,15 @@ def _bits_per_parameter(spec: SirenSpec, recipe: Recipe) -> float:
     """Coded bits per parameter at nominal width: a grid spans the largest parameter, most are far smaller."""
     if recipe.quantizer == "half":
         return 16.0
-    if recipe.in_loop:
+    if in_loop(recipe.quantizer):
         return recipe.coded_bits + NARROW_BITS / spec.width
     saved = min(0.35 + 0.21 * math.log2(1 + spec.width), 0.3 * recipe.bits)
     return recipe.bits - saved
+
+
+def _deepest(recipe: Recipe) -> int:
+    """The depth of a network that no learned initialisation decides, if it is wide enough for `extra_depth`."""
+    return min(16, recipe.depth + recipe.extra_depth) if in_loop(recipe.quantizer) else recipe.depth
 
 
 def useful_frequencies(signal: Signal, recipe: Recipe, partition: Partition) -> int:
@@ -129,7 +135,9 @@ class _Choice:
         return SirenSpec(self.signal.dims, self.signal.channels, width, depth, self.frequencies, sigma)
 
     def words(self, count: int) -> str:
-        return f"{count} bytes ({_enough(self.modality.rate(count, self.signal.meta))} {self.modality.rate_unit})"
+        unit = self.modality.rate_unit
+        rate = "" if unit == "bytes" else f" ({_enough(self.modality.rate(count, self.signal.meta))} {unit})"
+        return f"{count} bytes{rate}"
 
     def named(self) -> tuple[SirenSpec, None, None]:
         """The network of the width that the recipe names."""
@@ -145,7 +153,7 @@ class _Choice:
         recipe = self.recipe
         if recipe.architectures:
             return [self.spec(depth, width) for depth, width in recipe.architectures]
-        deep = [self.spec(recipe.deeper, width) for width in range(DEEP_WIDTH, 1025)]
+        deep = [self.spec(_deepest(recipe), width) for width in range(DEEP_WIDTH, 1025)]
         plain = [self.spec(recipe.depth, width) for width in range(1, 1025)]
         return [spec for spec in plain if spec.parameters < deep[0].parameters] + deep
 
@@ -186,10 +194,10 @@ def _shipped(signal: Signal, recipe: Recipe, sizes: Sizes, target: int | None) -
     if recipe.architectures or recipe.quantizer == "half":  # other networks, and coding that has no use for it
         return None
     hasty = recipe.planned_steps(0) < PATIENT or (recipe.time_budget is not None and recipe.time_budget < SHORT)
-    if recipe.deeper > recipe.depth and target is not None and not hasty:
+    if _deepest(recipe) > recipe.depth and target is not None and not hasty:
         return None
     wanted = (signal.dims, signal.channels, recipe.depth, recipe.num_frequencies, round(recipe.sigma * 1000))
-    fewest = max(LEARNED_BITS[0], recipe.coded_bits - LEARNED_LESS) if recipe.in_loop else LEARNED_BITS[0]
+    fewest = max(LEARNED_BITS[0], recipe.coded_bits - LEARNED_LESS) if in_loop(recipe.quantizer) else LEARNED_BITS[0]
     fitting = []
     for entry in inits.available():
         spec = entry.spec

@@ -151,6 +151,11 @@ def installed() -> Plugins:
     return load(entry_points(group=GROUP))
 
 
+def in_loop(quantizer: str) -> bool:
+    """Whether the fit sees what bits are worth, see `Quantizer`. Raises UnknownName or PluginError."""
+    return getattr(installed().quantizers.get(quantizer), "in_loop", False)
+
+
 def modality(name: str, plugins: Plugins | None = None) -> Modality:
     """The modality of that name, its answers checked. Raises UnknownName or PluginError."""
     registry = (plugins or installed()).modalities

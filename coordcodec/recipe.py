@@ -121,7 +121,8 @@ class Recipe:
         for name, lowest, highest in _RANGES:
             value = getattr(self, name)
             if value is not None and not (isinstance(value, int | float) and lowest <= value <= highest):
-                raise RecipeError(f"{name} must be in {lowest:g} to {highest:g}, got {value!r}")
+                said = name.removeprefix("num_").replace("_", " ")
+                raise RecipeError(f"{said} must be in {lowest:g} to {highest:g}, got {value!r}")
         for name, choices in _CHOICES.items():
             if getattr(self, name) not in choices:
                 raise UnknownName(name, getattr(self, name), choices)
@@ -144,16 +145,6 @@ class Recipe:
             return self.steps
         share = (_REFERENCE_PARAMETERS / max(parameters, 1)) ** 0.5
         return max(1, int(_STEPS[self.effort - 1] * self.pace * min(max(share, 0.25), 1.5)))
-
-    @property
-    def in_loop(self) -> bool:
-        """Whether the fit sees what the bits of parameters are worth, without a learned initialisation as well."""
-        return self.quantizer == "rd"
-
-    @property
-    def deeper(self) -> int:
-        """The depth of a network that no learned initialisation decides, if it is wide enough for `extra_depth`."""
-        return min(16, self.depth + self.extra_depth) if self.in_loop else self.depth
 
     def planned_lr(self, width: int, depth: int) -> float:
         """The peak learning rate for a network of that width and depth.

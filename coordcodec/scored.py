@@ -59,7 +59,7 @@ def smallest(
         full=lambda size: shot(size, recipe.effort),
         over=lambda: clock.over,
     )
-    if best.reached == UNDEFINED:
+    if best.reached == UNDEFINED and not clock.stopped:
         raise RecipeError(f"{name} is not defined for this signal; choose a rate or a size instead")
     if best.reached < goal and not clock.stopped:
         reached = 10 ** (-best.reached / 20) if falling else best.reached

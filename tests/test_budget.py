@@ -14,6 +14,7 @@ import pytest
 import coordcodec
 from coordcodec import codec, sizing
 from coordcodec.clock import Clock
+from coordcodec.compressed import Compressed
 from coordcodec.errors import RecipeError
 from coordcodec.inr.fit import schedule
 from coordcodec.plugins import installed
@@ -44,6 +45,18 @@ def test_a_clock_without_a_limit_never_ends():
     assert (clock.left, clock.over, clock.spent(0.5), clock.affordable(7, 1e6)) == (math.inf, False, 0.0, 7)
     clock.stop()
     assert (clock.left, clock.over, clock.spent(0.5), clock.affordable(7, 0.0)) == (0, True, math.inf, 0)
+
+
+def test_what_was_stopped_is_kept_though_its_score_is_not_defined(photograph, monkeypatch):
+    monkeypatch.setattr(Compressed, "score", lambda self, signal: {"psnr_db": None})
+    signal, kind = modality("image").read(photograph), modality("image")
+    recipe = codec.make_recipe(kind, target_score=30.0, effort=1, init="none", device="cpu")
+    clock = Clock()
+    clock.stop()
+    made = codec.compress_signal(signal, kind, recipe, None, clock)
+    assert coordcodec.open(made.data).render().shape == photograph.shape
+    with pytest.raises(RecipeError, match="psnr_db is not defined for this signal"):
+        codec.compress_signal(signal, kind, recipe.replace(target_score=30.0, steps=5), None, Clock())
 
 
 def test_a_clock_tells_what_is_spent(monkeypatch):
@@ -164,9 +177,9 @@ def test_a_score_out_of_reach_says_what_was_reached():
         ({"target_score": 30, "rate": 1}, "choose one of rate, bytes, quality, score and width"),
         ({"quality": 0}, "quality must be in 1 to 100, got 0"),
         ({"quality": 101}, "quality must be in 1 to 100, got 101"),
-        ({"time_budget": -1}, "time_budget must be in 0"),
-        ({"time_budget": math.nan}, "time_budget must be in 0"),
-        ({"target_score": math.inf}, "target_score must be"),
+        ({"time_budget": -1}, "time budget must be in 0"),
+        ({"time_budget": math.nan}, "time budget must be in 0"),
+        ({"target_score": math.inf}, "target score must be"),
     ],
 )
 def test_contradictions_are_told_before_any_work(choices, says):

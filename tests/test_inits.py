@@ -369,8 +369,15 @@ def test_by_hash(folders):
     changed[-1] ^= 1
     path.write_bytes(changed)
     assert inits.available()[0].name == init.name
-    with pytest.raises(MissingInitialisation):
+    with pytest.raises(MissingInitialisation, match="is not here"):
         inits.find(init.id, TINY, "image")
+    kept = inits.keep(data)
+    assert inits.find(init.id, TINY, "image").sha256 == init.sha256
+    kept.write_bytes(changed)
+    with pytest.raises(MissingInitialisation) as caught:
+        inits.find(init.id, TINY, "image")
+    assert f"{init.id.hex()} (image-w8) is damaged: {kept} holds something else" in str(caught.value)
+    assert "--init" in str(caught.value)
 
 
 def test_keeping_puts_a_whole_file_there_once(folders):

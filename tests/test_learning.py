@@ -363,6 +363,24 @@ def test_signals_of_other_kinds_are_left_out_or_an_error(arrays):
         arrays([(20, 20, 1)] * 3 + [(400, 1)])
 
 
+def test_files_of_other_modalities_are_told(arrays, tmp_path):
+    for name in ("a.png", "b.wav", "sub/c.flac", "readme.txt", ".hidden.png"):
+        (tmp_path / "arrays" / name).parent.mkdir(exist_ok=True)
+        (tmp_path / "arrays" / name).write_bytes(b"")
+    found = arrays([(20, 20, 1)] * 3)
+    assert (len(found.files), found.left.count) == (3, 0)
+    with pytest.warns(UserWarning, match=r"^left out: 3 files of another modality, such as .*a.png$"):
+        found.left.tell(3)
+
+
+def test_parts_held_back_do_not_keep_the_signal_they_are_of(arrays, monkeypatch):
+    monkeypatch.setattr(pool, "MOST_HELD_BACK", 2)
+    found = arrays([(4000, 2)] * 3)
+    assert len(found.held_back) == 2
+    for task in found.held_back:
+        assert task.values.untyped_storage().nbytes() == task.values.nbytes < 4000 * 2 * 4
+
+
 def test_every_task_is_drawn_and_none_that_is_held_back(arrays):
     found = arrays([(10, 10, 1)] * 23, tasks_per_step=5)
     assert (found.signals, len(found.held_back)) == (20, 3)

@@ -190,6 +190,10 @@ def test_an_object_that_breaks_the_protocol_is_told_what_it_lacks(entry):
 def test_a_quantizer_that_breaks_its_protocol_is_told(entry):
     failures = plugins.load([entry("bad", (), [types.SimpleNamespace(name="bad"), Uniform])]).quantizers.failures
     assert "its quantizer 'bad' lacks __call__" in failures[0]
+    odd = type("Odd", (Uniform,), {"name": "odd", "in_loop": "yes"})()
+    assert plugins.load([entry("odd", (), [odd])]).quantizers.failures == [
+        "plugin plugin_odd: its quantizer 'odd' has the in_loop 'yes'; expected True, False or none"
+    ]
     assert "is a class; return an object of it, Uniform()" in failures[1]
 
 

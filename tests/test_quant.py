@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 import torch
 
+from coordcodec import codec
 from coordcodec.data import Grid, Signal
 from coordcodec.inr import batches, fit, objective, siren
 from coordcodec.inr.spec import SirenSpec
 from coordcodec.partition import Partition
-from coordcodec.plugins import installed
+from coordcodec.plugins import Entry, installed
 from coordcodec.quant.adaround import AdaRound
 from coordcodec.quant.qat import ADAROUND_CALLS, QuantizationAware
 from coordcodec.quant.uniform import Uniform, grid_limit, grid_steps, largest
@@ -131,3 +132,15 @@ def test_no_symbol_exceeds_what_a_file_holds(fitted):
     _, loss, _ = fitted
     far = {"weight0": torch.full((1, 3, 3), 1e6)}
     assert Uniform()(far, loss, {"weight0": 1.0}, 8.0, 0)["weight0"].symbols.max() == 2047
+
+
+@pytest.mark.parametrize(("told", "deeper"), [({}, 0), ({"in_loop": False}, 0), ({"in_loop": True}, 2)])
+def test_a_plugins_quantizer_may_have_the_rate_in_the_loop(monkeypatch, told, deeper):
+    mine = type("Mine", (Uniform,), {"name": "mine", **told})()
+    monkeypatch.setitem(installed().quantizers.entries, "mine", Entry(mine, "mine", "1"))
+    kind = installed().modalities.get("image")
+    signal = kind.read(np.zeros((256, 256, 3), np.uint8))
+    recipe = codec.make_recipe(kind, quantizer="mine", num_bytes=8000, init="none")
+    plan = codec._plan(signal, kind, recipe)
+    assert plan.spec.depth == recipe.depth + deeper
+    assert (codec._pull(plan, recipe, torch.device("cpu")) is not None) == bool(deeper)

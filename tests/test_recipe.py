@@ -12,7 +12,7 @@ from coordcodec.recipe import PRESETS, Recipe
         ({"rate": 0.3, "width": 8}, "one of rate, bytes, quality, score and width, got rate and width"),
         ({"rate": 0.0}, "rate must be in 1e-09 to 1e+09, got 0.0"),
         ({"rate": float("nan")}, "rate must be"),
-        ({"num_bytes": 0}, "num_bytes must be"),
+        ({"num_bytes": 0}, "bytes must be"),
         ({"width": 2000}, "width must be in 1 to 1024"),
         ({"bits": 1}, "bits must be in 2 to 12"),
         ({"effort": 10}, "effort must be in 1 to 9"),

@@ -1,10 +1,12 @@
-"""The table of what each part of the codec is worth: ours with one choice changed, on the same pictures and bytes."""
+"""The tables of what each part of the codec and more time are worth: ours with one choice changed, on the same pictures
+and bytes."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from statistics import mean
 
+from coordcodec.bench.report import words
 from coordcodec.bench.report.tables import Table
 from coordcodec.bench.rows import Row
 from coordcodec.bench.sources import group_of, markdown, measured_with, whole
@@ -31,19 +33,42 @@ def ablation(results: Path) -> str:
     files = {row["file"] for row in rows}
     full = {target: _mean(rows, "ours", target, files) for target in targets}
     body = []
-    for codec, words in CHANGES.items():
+    for codec, told in CHANGES.items():
         if not any(row["codec"] == codec for row in rows):
             continue
         cells = []
         for target in targets:
             score = _mean(rows, codec, target, files)
             cells.append(f"{score:.2f}" if codec == "ours" else f"{score:.2f} ({score - full[target]:+.2f})")
-        body.append((words, f"`{codec}`", *cells))
+        body.append((told, f"`{codec}`", *cells))
     efforts = sorted({row["effort"] for row in rows})
     named = ", ".join(sorted(Path(name).stem for name in files))
     head = ("what is changed", "codec", *(f"{target:g} {group.unit}, dB" for target in targets))
     intro = f"Effort {' and '.join(map(str, efforts))}, mean PSNR of {len(files)} pictures ({named})."
     return f"{intro}\n\n{markdown(Table(head, tuple(body), (0,)))}\n\n{measured_with(rows)}"
+
+
+def efforts(results: Path) -> str:
+    """Mean scores and times of ours at each effort, over the pictures that were measured at every one of them."""
+    group = group_of(results, "image")
+    cells: dict[tuple[int, float], dict[str, Row]] = {}
+    for row in whole(row for row in group.rows if row["codec"] in ("ours", f"ours:effort={row.get('effort')}")):
+        cells.setdefault((row["effort"], row["target_rate"]), {})[row["file"]] = row
+    ranks = sorted({effort for effort, _ in cells})
+    targets = sorted(set.intersection(*({t for e, t in cells if e == effort} for effort in ranks)))
+    chosen = {key: found for key, found in cells.items() if key[1] in targets}
+    files = set.intersection(*(set(found) for found in chosen.values()))
+    body = []
+    for effort in ranks:
+        rows = {target: [chosen[effort, target][file] for file in sorted(files)] for target in targets}
+        seconds = mean(row["encode_seconds"] for found in rows.values() for row in found)
+        scores = (f"{mean(row['scores']['psnr_db'] for row in found):.2f}" for found in rows.values())
+        body.append((str(effort), *scores, words.seconds(seconds)))
+    named = ", ".join(sorted(Path(name).stem for name in files))
+    head = ("effort", *(f"{target:g} {group.unit}, dB" for target in targets), "encode, s")
+    shown = [found[file] for found in chosen.values() for file in sorted(files)]
+    intro = f"Mean PSNR of {len(files)} pictures ({named})."
+    return f"{intro}\n\n{markdown(Table(head, tuple(body)))}\n\n{measured_with(shown)}"
 
 
 def _mean(rows: list[Row], codec: str, target: float, files: set[str]) -> float:

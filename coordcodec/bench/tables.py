@@ -208,6 +208,7 @@ TABLES: dict[str, Callable[[Path], str]] = {
     "fields": fields,
     "learned": starts.learned,
     "ablation": ablation.ablation,
+    "efforts": ablation.efforts,
     "shipped": starts.shipped,
 }
 

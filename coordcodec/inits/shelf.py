@@ -108,6 +108,12 @@ def find(id: bytes, spec: SirenSpec, modality: str) -> Initialisation:
             found = load(entry.path)
             if found.id == id:  # the file may have changed since
                 return found
+    for path in (folder / f"{id.hex()}{SUFFIX}" for folder in places()):
+        if path.is_file():
+            raise MissingInitialisation(
+                f"the initialisation {id.hex()} ({modality}-w{spec.width}) is damaged: {path} holds something else; "
+                "get its file anew or give it with --init"
+            )
     searched = ", ".join(str(folder) for folder in places())
     raise MissingInitialisation(
         f"the initialisation {id.hex()} ({modality}-w{spec.width}) is not here; searched {searched}; "

@@ -11,7 +11,8 @@ import torch
 
 from coordcodec.errors import FileError, SignalError
 from coordcodec.inr.batches import Batches
-from coordcodec.learning.tasks import Left, Mixed, Reader, find_files, held_bytes, spread
+from coordcodec.learning.tasks import Left, Mixed, Reader, find_files, find_others, held_bytes, spread
+from coordcodec.plugins import installed
 
 Watch = Callable[[str, int, int], None]
 Told = Callable[[str], None]
@@ -41,6 +42,8 @@ class Pool:
         plan = reader.plan
         self.reader, self.left = reader, Left()
         self.files = find_files(plan.folders, reader.modality.suffixes, plan.limit)
+        known = [entry.object for entry in installed().modalities.entries.values()]
+        self.left.others = [str(path) for path in find_others(plan.folders, reader.modality, known)]
         self.held: dict[int, list[Batches]] = {}
         self.held_back: list[Batches] = []
         self._sizes: dict[int, int] = {}
@@ -63,7 +66,7 @@ class Pool:
             due += number in aside
             tasks = self._judged(number)
             if tasks and due:  # for one that was left out the next one is held back
-                self.held_back += spread(tasks, MOST_HELD_BACK)
+                self.held_back += _alone(spread(tasks, MOST_HELD_BACK))
                 due -= 1
             elif tasks:
                 self._sizes[number] = held_bytes(tasks)
@@ -145,6 +148,13 @@ class Pool:
                 break
             found.append(number)
         return found
+
+
+def _alone(tasks: list[Batches]) -> list[Batches]:
+    """These tasks with values of their own: parts of a sound share its samples, however long it is."""
+    for task in tasks:
+        task.values = task.values.clone()
+    return tasks
 
 
 @lru_cache(maxsize=8)

@@ -31,15 +31,26 @@ def find_files(folders: Iterable[str], suffixes: Sequence[str], limit: int | Non
 
     Raises FileError for what is no folder, SignalError when there is no such file.
     """
+    found = [path for path in _inside(folders) if path.suffix.lower() in suffixes]
+    if not found:
+        raise SignalError(f"nothing to learn from in {', '.join(folders)}: no file ends in {', '.join(suffixes)}")
+    return spread(found, limit or len(found))
+
+
+def find_others(folders: Iterable[str], modality: Modality, modalities: Iterable[Modality]) -> list[Path]:
+    """The files there that only other modalities read."""
+    others = {suffix for other in modalities for suffix in other.suffixes} - set(modality.suffixes)
+    return [path for path in _inside(folders) if path.suffix.lower() in others]
+
+
+def _inside(folders: Iterable[str]) -> list[Path]:
     found: dict[Path, None] = {}
     for folder in folders:
         if not Path(folder).is_dir():
             raise FileError(f"cannot read {folder}: there is no such folder")
         inside = (p for p in Path(folder).rglob("*") if not any(n.startswith(".") for n in p.relative_to(folder).parts))
-        found |= dict.fromkeys(sorted(p for p in inside if p.suffix.lower() in suffixes and p.is_file()))
-    if not found:
-        raise SignalError(f"nothing to learn from in {', '.join(folders)}: no file ends in {', '.join(suffixes)}")
-    return spread(list(found), limit or len(found))
+        found |= dict.fromkeys(sorted(p for p in inside if p.is_file()))
+    return list(found)
 
 
 def spread(things: Sequence[T], most: int) -> list[T]:
@@ -107,9 +118,10 @@ def held_bytes(tasks: Iterable[Batches]) -> int:
 @dataclass
 class Left:
     """The files that were left out: those that cannot be read, those with other channels than the first, those too
-    small. Each with the reason.
+    small. Each with the reason. Besides, those that only other modalities read: they were never meant.
     """
 
+    others: list[str] = field(default_factory=list)
     unreadable: list[str] = field(default_factory=list)
     other_channels: list[str] = field(default_factory=list)
     small: list[str] = field(default_factory=list)
@@ -131,6 +143,9 @@ class Left:
 
     def tell(self, files: int) -> None:
         """Warn of each kind in one line."""
+        if self.others:
+            number = f"{len(self.others)} {'file' if len(self.others) == 1 else 'files'} of another modality"
+            warnings.warn(f"left out: {number}, such as {self.others[0]}", stacklevel=2)
         for names, why in (
             (self.unreadable, "cannot be read"),
             (self.other_channels, "have other channels than the first"),

@@ -9,3 +9,4 @@ class RateDistortion(QuantizationAware):
     """Quantization-aware training behind a fit in whose loss the code length took part (`coordcodec.inr.pull`)."""
 
     name = "rd"
+    in_loop = True
