@@ -39,6 +39,13 @@ def test_a_width_is_measured():
     assert row["fit_points_per_second"] > 0
 
 
+def test_the_weight_coder_is_timed_on_a_network_of_the_size_that_it_says():
+    found = speed.coder(rounds=1)
+    assert 58_000 < found["weights"] < 62_000
+    assert found["encode_seconds"] > 0
+    assert found["decode_seconds"] > 0
+
+
 def test_the_race_counts_whole_encodings_and_only_if_they_are_good_enough(tmp_path, photograph, monkeypatch):
     from PIL import Image
 

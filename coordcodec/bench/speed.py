@@ -25,13 +25,14 @@ from coordcodec.bench import facts as of
 from coordcodec.bench.plain import PlainSiren
 from coordcodec.bench.race import race
 from coordcodec.bench.rows import load
-from coordcodec.data import Grid, Signal, sample
+from coordcodec.data import Grid, Quantized, Signal, round_step, sample
 from coordcodec.files import write_bytes
-from coordcodec.inr import batches, device, objective, siren
+from coordcodec.inr import batches, device, objective, siren, symmetry
 from coordcodec.inr.optim import Soap
 from coordcodec.inr.spec import SirenSpec
 from coordcodec.partition import Partition
 from coordcodec.recipe import Recipe
+from coordcodec.stream import container, file
 
 SHAPE = (512, 768)
 LR = 1e-4
@@ -137,6 +138,29 @@ def _start_up() -> dict[str, float]:
     return {name: statistics.median(_seconds(work, cpu) for _ in range(5)) for name, work in runs.items()}
 
 
+def coder(rounds: int = 5) -> dict[str, float]:
+    """Seconds to code and to decode a network of 60,000 weights whose magnitudes change from row to row."""
+    spec = SirenSpec(2, 3, 113, 4, 16, 1400)
+    rng = np.random.default_rng(0)
+    symbols = {}
+    for name, shape in spec.shapes().items():
+        scales = rng.uniform(0.5, 12, (1, shape[0], *[1] * (len(shape) - 1)))
+        drawn = np.rint(rng.laplace(0, scales, (1, *shape)))
+        symbols[name] = Quantized(drawn.clip(-2000, 2000).astype(np.int32), round_step(2.0**-9))
+    header = file.Header("speed", 2, _signal().meta, (1, 1), spec.pack())
+    data = file.write(header, symmetry.canonical(spec, symbols))
+    shapes = {name: q.symbols.shape for name, q in symbols.items()}
+    runs = {
+        "encode_seconds": lambda: file.write(header, symmetry.canonical(spec, symbols)),
+        "decode_seconds": lambda: file.read(container.unpack(data), shapes),
+    }
+    cpu = torch.device("cpu")
+    return {
+        "weights": sum(q.symbols.size for q in symbols.values()),
+        **{name: statistics.median(_seconds(work, cpu) for _ in range(rounds)) for name, work in runs.items()},
+    }
+
+
 def measure(width: int, place: torch.device, rounds: int) -> dict[str, Any]:
     """All figures for one width."""
     signal = _signal()
@@ -224,6 +248,7 @@ def main() -> None:
         "commit": of.commit(),
         "date": time.strftime("%Y-%m-%d"),
         **_start_up(),
+        "coder": coder(),
         "rows": [measure(width, place, a.rounds) for width in a.widths],
         **({"race": race(a.race, place)} if a.race else {}),
     }
@@ -233,6 +258,7 @@ def main() -> None:
             f"{row['fit_over_plain']:.1f} times plain PyTorch, {row['fit_share_of_peak']:.0%} of the matrix peak; "
             f"decode {row['decode_mpixel_per_second']:.2f} Mpixel/s, {row['decode_over_plain']:.1f} times plain"
         )
+    print("coding {weights:,} weights {encode_seconds:.2f} s, decoding {decode_seconds:.2f} s".format(**found["coder"]))
     print(json.dumps({key: value for key, value in found.items() if key != "rows"}))
     if a.output:
         others = [row for row in load(a.output, key=("machine", "device")) if row["device"] != found["device"]]

@@ -13,6 +13,8 @@ from coordcodec.bench.report.tables import Table
 from coordcodec.bench.rows import Row
 from coordcodec.bench.sources import group_of, markdown, measured_with, read_folder, whole
 
+FOLDER = "learned"
+"""Where rows lie that no other table needs, below the results."""
 START = "ours:init=image-w48:steps=0"
 """The inner steps alone."""
 LEARNED_FROM = ("trained_on", "gain", "hours", "seed", "date", "licence")
@@ -22,8 +24,8 @@ LEARNED_FROM = ("trained_on", "gain", "hours", "seed", "date", "licence")
 def learned(results: Path) -> str:
     """With and without learned initialisations, everything else equal: a line for each kind of data, quantizer, effort
     and target rate, over the files that were measured both ways, and one for all rates if these are the same files.
-    What no other table needs lies in its own folder."""
-    found = [row for folder in (results, results / "learned") for group in read_folder(folder)[0] for row in group.rows]
+    """
+    found = [row for folder in (results, results / FOLDER) for group in read_folder(folder)[0] for row in group.rows]
     rows = [row for row in found if row["codec"].startswith("ours") and "steps=" not in row["codec"]]
     sides: dict[tuple[str, ...], dict[bool, list[Row]]] = {}
     for row in whole(rows):

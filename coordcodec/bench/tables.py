@@ -10,6 +10,7 @@ from coordcodec.bench import ablation, published, starts
 from coordcodec.bench.report import tables, words
 from coordcodec.bench.report.results import Comparison, Group
 from coordcodec.bench.report.tables import Table
+from coordcodec.bench.rows import Row
 from coordcodec.bench.shapes import at_bytes, lower_hull
 from coordcodec.bench.sources import group_of, markdown, measured_with, speeds_in, whole
 
@@ -163,16 +164,23 @@ def meshes(results: Path) -> str:
 
 
 def sounds(results: Path) -> str:
-    """Means over the clips of each folder and rate, by codec."""
-    rows = whole(group_of(results, "audio").rows)
-    order = (*OWN, "siren", "mp3", "aac", "opus")
+    """Means by codec over the clips of each folder and rate; where a codec was measured on some of them, all others on
+    the same ones besides."""
+    order = (*OWN, "ours:effort=2", "ours:effort=2:preset=basic", "siren", "mp3", "aac", "opus")
+    known = (*group_of(results, "audio").rows, *group_of(results / starts.FOLDER, "audio").rows)
+    rows = whole(row for row in known if row["codec"] in order)
+    found: dict[tuple[float, str, str], dict[str, Row]] = {}
+    for row in rows:
+        found.setdefault((row["target_rate"], row["folder"], row["codec"]), {})[row["file"]] = row
     body = []
-    for rate in sorted({row["target_rate"] for row in rows}):
+    places = sorted({(rate, folder, tuple(sorted(clips))) for (rate, folder, _), clips in found.items()})
+    for rate, folder, files in places:
         for codec in order:
-            chosen = [row for row in rows if (row["target_rate"], row["codec"]) == (rate, codec)]
-            if not chosen:
+            measured = found.get((rate, folder, codec), {})
+            if not measured.keys() >= set(files):
                 continue
-            clips = Path(chosen[0]["file"]).stem if len(chosen) == 1 else f"{len(chosen)} of LibriSpeech, mean"
+            chosen = [measured[file] for file in files]
+            clips = Path(files[0]).stem if len(files) == 1 else f"{len(files)} of LibriSpeech, mean"
             names = ("snr_db", "si_sdr_db", "log_spectral_distance_db")
             scores = (f"{mean(row['scores'][name] for row in chosen):.2f}" for name in names)
             seconds = words.seconds(mean(row["encode_seconds"] for row in chosen))
