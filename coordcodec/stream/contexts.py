@@ -22,7 +22,7 @@ NAMES = "none", "columns", "rows", "differences"
 
 PRIOR = 3
 """So many slices with the mean magnitude of them all are taken to have come before the first."""
-THRESHOLDS = (4870, 6888, 9741, 13777, 19483, 27554, 38967, 55108, 77935, 110217, 155871, 220435)
+THRESHOLDS = np.array([4870, 6888, 9741, 13777, 19483, 27554, 38967, 55108, 77935, 110217, 155871, 220435], np.int64)
 """2^16 times the ratios between which half octaves round to one another, from -8 to 4 of them: whole numbers, so that
 decoders cannot differ."""
 _LOWEST, _HALF_OCTAVE = -8, 4
@@ -66,7 +66,7 @@ def _following(sums: NDArray[np.int64], count: NDArray[np.int64] | int) -> Symbo
     total = sums.sum(-1, keepdims=True)
     mine = (sums * (sums.shape[-1] * count) + PRIOR * total) << 16
     usual = (count + PRIOR) * total
-    passed = sum((mine >= threshold * usual).astype(np.int32) for threshold in THRESHOLDS)
+    passed = np.count_nonzero(mine[..., None] >= THRESHOLDS * usual[..., None], axis=-1)
     return np.where(total > 0, _HALF_OCTAVE * (passed + _LOWEST), 0).astype(np.int32)
 
 

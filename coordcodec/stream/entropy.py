@@ -17,6 +17,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 from functools import lru_cache
+from itertools import accumulate, pairwise
 
 import constriction
 import numpy as np
@@ -69,6 +70,7 @@ def bits_of(largest: int) -> int:
     return max(MIN_BITS, int(largest).bit_length() + 1)
 
 
+@lru_cache(maxsize=4096)
 def model_at(model: Model, offset: int) -> Model:
     """The model of the class of symbols with that offset."""
     return Model(model.shape, min(max(0, model.scale + offset), 255))
@@ -81,9 +83,10 @@ def classes(offsets: Offsets | None, count: int) -> tuple[NDArray[np.intp] | sli
     """
     if offsets is None:
         return slice(None), [(0, count)]
-    values, counts = np.unique(offsets, return_counts=True)
-    sizes = [(int(value), int(number)) for value, number in zip(values[::-1], counts[::-1], strict=True)]
-    return np.argsort(-offsets.astype(np.int64), kind="stable"), sizes
+    order = np.argsort(-offsets.astype(np.int64), kind="stable")
+    ordered = offsets[order]
+    starts = [0, *(np.flatnonzero(ordered[1:] != ordered[:-1]) + 1).tolist(), count]
+    return order, [(int(ordered[a]), b - a) for a, b in pairwise(starts) if a < b]
 
 
 def _pieces(
@@ -96,9 +99,9 @@ def _pieces(
     if model.context == contexts.NONE:
         yield from ((model_at(model, o), part + np.int32(limit)) for o, part in _by_class(symbols, offsets))
         return
-    seen = contexts.Seen(symbols.shape, model.context)
+    seen, plain = contexts.Seen(symbols.shape, model.context), replace(model, context=contexts.NONE)
     for one in contexts.laid_out(symbols, model.context):
-        yield from _pieces(one, replace(model, context=contexts.NONE), limit, seen.offsets())
+        yield from _pieces(one, plain, limit, seen.offsets())
         seen.add(one)
 
 
@@ -107,8 +110,8 @@ def _by_class(symbols: NDArray[np.int32], offsets: Offsets | None) -> list[tuple
     flat = symbols.ravel()
     spread = None if offsets is None else np.broadcast_to(offsets, symbols.shape).ravel()
     order, sizes = classes(spread, flat.size)
-    cuts = np.cumsum([size for _, size in sizes])[:-1]
-    return [(offset, part) for (offset, _), part in zip(sizes, np.split(flat[order], cuts), strict=True)]
+    ordered, ends = flat[order], accumulate(size for _, size in sizes)
+    return [(offset, ordered[end - size : end]) for (offset, size), end in zip(sizes, ends, strict=True)]
 
 
 @lru_cache(maxsize=1024)
