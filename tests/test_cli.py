@@ -226,7 +226,9 @@ def test_a_reader_that_goes_away_is_no_error():
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize("name", ["compress", "decompress", "info", "evaluate", "modalities"])
+@pytest.mark.parametrize(
+    "name", ["compress", "decompress", "info", "evaluate", "modalities", "inits", "learn-init", "bench"]
+)
 def test_every_option_has_a_help_text(command, name):
     words = command(name, "--help").stdout
     options = re.findall(r"^  (?:-\w, )?(?:-\w \S+, )?(--[a-z]+|-\w, --[a-z]+)(.*)$", words, re.M)
