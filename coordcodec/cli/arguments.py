@@ -117,7 +117,7 @@ def _add_compress(commands: Any) -> None:
         "--time-budget",
         type=float,
         metavar="SECONDS",
-        help="the best file of so long a fit, from 0, beside reading, scoring and writing; the default effort is then 9",
+        help="the best of so long a fit, from 0, beside reading, scoring and writing; the default effort is then 9",
     )
     parser.add_argument(
         "--keep-best", action="store_true", help="when interrupted (Ctrl-C), write the best so far instead of nothing"
