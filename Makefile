@@ -119,6 +119,7 @@ bench-kodak: $(READY)
 CHANGED := ours,ours:extra_depth=0:init=none,ours:pull=0,ours:extra_depth=0:init=auto,ours:optimizer=adam:lr=0.006,ours:preset=basic,ours:quantizer=qat:init=auto
 bench-ablation: $(READY)
 	$(BENCH) $(KODAK) -o $(RESULTS)/ablation --rates 0.15,0.3 --effort 2 --codecs $(CHANGED) --only $(EIGHT) --jobs $(JOBS)
+	$(BIN)/python -m coordcodec.bench.recoded $(RESULTS)/ablation
 
 # MESHES is a folder of meshes, here the five classic ones of the Stanford 3D Scanning Repository.
 MESHES ?= meshes
