@@ -107,10 +107,9 @@ def _pieces(
 
 def _by_class(symbols: NDArray[np.int32], offsets: Offsets | None) -> list[tuple[int, NDArray[np.int32]]]:
     """The symbols of each class in the order in which they are coded, and the offset."""
-    flat = symbols.ravel()
     spread = None if offsets is None else np.broadcast_to(offsets, symbols.shape).ravel()
-    order, sizes = classes(spread, flat.size)
-    ordered, ends = flat[order], accumulate(size for _, size in sizes)
+    order, sizes = classes(spread, symbols.size)
+    ordered, ends = symbols.ravel()[order], accumulate(size for _, size in sizes)
     return [(offset, ordered[end - size : end]) for (offset, size), end in zip(sizes, ends, strict=True)]
 
 
