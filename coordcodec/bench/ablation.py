@@ -6,7 +6,6 @@ from __future__ import annotations
 from pathlib import Path
 from statistics import mean
 
-from coordcodec.bench.report import words
 from coordcodec.bench.report.tables import Table
 from coordcodec.bench.rows import Row
 from coordcodec.bench.sources import group_of, markdown, measured_with, whole
@@ -49,7 +48,7 @@ def ablation(results: Path) -> str:
 
 
 def efforts(results: Path) -> str:
-    """Mean scores and times of ours at each effort, over the pictures that were measured at every one of them."""
+    """Mean scores and steps of ours at each effort, over the pictures that were measured at every one of them."""
     group = group_of(results, "image")
     cells: dict[tuple[int, float], dict[str, Row]] = {}
     for row in whole(row for row in group.rows if row["codec"] in ("ours", f"ours:effort={row.get('effort')}")):
@@ -61,11 +60,11 @@ def efforts(results: Path) -> str:
     body = []
     for effort in ranks:
         rows = {target: [chosen[effort, target][file] for file in sorted(files)] for target in targets}
-        seconds = mean(row["encode_seconds"] for found in rows.values() for row in found)
+        steps = mean(row["steps"] for found in rows.values() for row in found)
         scores = (f"{mean(row['scores']['psnr_db'] for row in found):.2f}" for found in rows.values())
-        body.append((str(effort), *scores, words.seconds(seconds)))
+        body.append((str(effort), *scores, f"{steps:,.0f}"))
     named = ", ".join(sorted(Path(name).stem for name in files))
-    head = ("effort", *(f"{target:g} {group.unit}, dB" for target in targets), "encode, s")
+    head = ("effort", *(f"{target:g} {group.unit}, dB" for target in targets), "steps")
     shown = [found[file] for found in chosen.values() for file in sorted(files)]
     intro = f"Mean PSNR of {len(files)} pictures ({named})."
     return f"{intro}\n\n{markdown(Table(head, tuple(body)))}\n\n{measured_with(shown)}"
