@@ -59,7 +59,7 @@ PHOTOS ?= photos
 PHOTOS_ARE := --modality image --tasks-per-step 4 --fits 32 --licence "CC BY-SA 4.0 (CID22), CC0 1.0 (gb82)"
 MESHES_ARE := --modality sdf --samples 150000 --outer-steps 500 --tasks-per-step 4 --fits 18 --fit-steps 800 \
 	--most-unreadable 0.9 --licence "MIT (trimesh; opening-and-closing-surfaces)"
-SOUNDS_ARE := --modality audio --rate 24 --outer-lr 0.02 --fits 64 --fit-steps 800 \
+SOUNDS_ARE := --modality audio --rate 24 --limit 60 --outer-steps 8000 --outer-lr 0.02 --fits 64 --fit-steps 800 \
 	--licence "CC BY 4.0 (LibriSpeech), CC0 1.0 (Sonic Pi)"
 learn = test -e $(INITS)/$(1)-w$(2).safetensors || $(BIN)/coordcodec learn-init $(3) --width $(2) \
 	-o $(INITS)/$(1)-w$(2).safetensors $$(test ! -e $(INITS)/$(1)-w$(2).checkpoint.safetensors || echo --resume)
@@ -78,8 +78,8 @@ inits: $(READY)
 	$(call learn,sdf,56,$(MESHES) $(MESHES_ARE))
 	$(call learn,sdf,64,$(MESHES) $(MESHES_ARE))
 	$(call learn,sdf,80,$(MESHES) $(MESHES_ARE))
-	$(call learn,audio,32,$(SPEECH) $(MUSIC) $(SOUNDS_ARE) --limit 60 --outer-steps 8000)
-	$(call learn,audio,40,$(SPEECH) $(MUSIC) $(SOUNDS_ARE) --outer-steps 12000)
+	$(call learn,audio,32,$(SPEECH) $(MUSIC) $(SOUNDS_ARE))
+	$(call learn,audio,40,$(SPEECH) $(MUSIC) $(SOUNDS_ARE))
 
 # A browser for the tests that look at reports; COORDCODEC_BROWSER=required makes its absence a failure.
 browser:

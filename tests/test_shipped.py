@@ -13,7 +13,7 @@ from .conftest import ROOT
 
 HASHES = {
     "audio-w32": "e5fbd0f4c78066b7cd29f697073a8f61c29afed669f2ab24b7f82a9d4ffccd1a",
-    "audio-w40": "963b9a5e9017b8f23aa54dc91e9280c3af188b6a965fede7060aed6ed16a87a6",
+    "audio-w40": "bdf479198166aa522ba30b2421bc9415d1295b2831593fed1af6f19f5888ea2d",
     "image-w112": "7cd2181af8bd427eb08a748ba48eeaa02e68ee8531f2320d97344c40fa0820ba",
     "image-w32": "7feb1a96a3844d998beb422fa2a57b288c2320a55fa5a0483d7dc5528f83682c",
     "image-w48": "ed04c554f229fa0609f4af31b6192b850d168bad8ba698d0520dd13c4cc7fbf2",
