@@ -101,7 +101,7 @@ def photograph(image: Any, name: str, alt: str, caption: str = "", kind: str = "
     if kind == "image/webp":
         image.save(shown, "WEBP", quality=84, method=6)
     else:
-        image.save(shown, "JPEG", quality=92, subsampling=0, optimize=True)
+        image.save(shown, "JPEG", quality=89, subsampling=0, optimize=True)
     return Picture(name, png.getvalue(), shown.getvalue(), kind, image.width, image.height, alt, caption)
 
 
