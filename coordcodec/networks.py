@@ -153,7 +153,8 @@ class _Choice:
         recipe = self.recipe
         if recipe.architectures:
             return [self.spec(depth, width) for depth, width in recipe.architectures]
-        deep = [self.spec(_deepest(recipe), width) for width in range(DEEP_WIDTH, 1025)]
+        deepest = _deepest(recipe)
+        deep = [self.spec(deepest, width) for width in range(DEEP_WIDTH, 1025)]
         plain = [self.spec(recipe.depth, width) for width in range(1, 1025)]
         return [spec for spec in plain if spec.parameters < deep[0].parameters] + deep
 

@@ -34,7 +34,10 @@ def test_shuffled_neurons_compute_the_same_in_another_order(data):
     assert np.allclose(one, other, atol=1e-4)
     assert any(not np.array_equal(q.symbols, mixed[name].symbols) for name, q in opened.symbols.items())
     back = symmetry.canonical(spec, mixed)
-    assert recoded.coded_bytes(back, True) == recoded.coded_bytes(opened.symbols, True)
+    assert recoded.coded_bytes(opened.container, back, True) == recoded.coded_bytes(
+        opened.container, opened.symbols, True
+    )
+    assert recoded.coded_bytes(opened.container, opened.symbols, True) == len(data)
 
 
 def test_what_order_and_contexts_save_is_counted_in_bytes_of_the_file(data, tmp_path):
@@ -46,7 +49,8 @@ def test_what_order_and_contexts_save_is_counted_in_bytes_of_the_file(data, tmp_
     more = recoded.more_bytes(tmp_path)
     assert set(more) == {0.3}
     assert 0 < more[0.3]["neurons as they come"] < 10
-    plain = recoded.coded_bytes(coordcodec.open(data).symbols, False)
-    saved = plain - recoded.coded_bytes(coordcodec.open(data).symbols, True)
+    opened = coordcodec.open(data)
+    plain = recoded.coded_bytes(opened.container, opened.symbols, False)
+    saved = plain - recoded.coded_bytes(opened.container, opened.symbols, True)
     assert more[0.3]["no contexts"] == pytest.approx(100 * saved / len(data))
     assert saved > 0

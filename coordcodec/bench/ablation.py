@@ -41,9 +41,8 @@ def ablation(results: Path) -> str:
             cells.append(f"{score:.2f}" if codec == "ours" else f"{score:.2f} ({score - full[target]:+.2f})")
         body.append((told, f"`{codec}`", *cells))
     efforts = sorted({row["effort"] for row in rows})
-    named = ", ".join(sorted(Path(name).stem for name in files))
     head = ("what is changed", "codec", *(f"{target:g} {group.unit}, dB" for target in targets))
-    intro = f"Effort {' and '.join(map(str, efforts))}, mean PSNR of {len(files)} pictures ({named})."
+    intro = f"Effort {' and '.join(map(str, efforts))}, mean PSNR of {_pictures(files)}."
     return f"{intro}\n\n{markdown(Table(head, tuple(body), (0,)))}\n\n{measured_with(rows)}"
 
 
@@ -63,11 +62,14 @@ def efforts(results: Path) -> str:
         steps = mean(row["steps"] for found in rows.values() for row in found)
         scores = (f"{mean(row['scores']['psnr_db'] for row in found):.2f}" for found in rows.values())
         body.append((str(effort), *scores, f"{steps:,.0f}"))
-    named = ", ".join(sorted(Path(name).stem for name in files))
     head = ("effort", *(f"{target:g} {group.unit}, dB" for target in targets), "steps")
     shown = [found[file] for found in chosen.values() for file in sorted(files)]
-    intro = f"Mean PSNR of {len(files)} pictures ({named})."
+    intro = f"Mean PSNR of {_pictures(files)}."
     return f"{intro}\n\n{markdown(Table(head, tuple(body)))}\n\n{measured_with(shown)}"
+
+
+def _pictures(files: set[str]) -> str:
+    return f"{len(files)} pictures ({', '.join(sorted(Path(name).stem for name in files))})"
 
 
 def _mean(rows: list[Row], codec: str, target: float, files: set[str]) -> float:

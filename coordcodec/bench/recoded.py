@@ -12,12 +12,12 @@ from pathlib import Path
 from statistics import mean
 
 import numpy as np
-from numpy.typing import NDArray
 
 from coordcodec import codec
 from coordcodec.bench.rows import kept, load
 from coordcodec.data import Symbols
-from coordcodec.stream import contexts, entropy
+from coordcodec.stream import file
+from coordcodec.stream.container import Container
 
 PARTS = {"neurons as they come": (True, True), "no contexts": (False, False)}
 """What is changed: whether neurons are mixed, whether contexts may be used."""
@@ -36,18 +36,12 @@ def shuffled(symbols: Symbols, seed: int) -> Symbols:
     return {name: replace(q, symbols=found[name]) for name, q in symbols.items()}
 
 
-def coded_bytes(symbols: Symbols, adaptive: bool) -> int:
-    """The bytes of all tensors' codes."""
-    tensors = [q.symbols for q in symbols.values()]
-    limit = entropy.limit_of(entropy.bits_of(max(int(np.abs(t).max(initial=0)) for t in tensors)))
-    return len(entropy.encode(tensors, [_model(t, limit, adaptive) for t in tensors], limit))
-
-
-def _model(tensor: NDArray[np.int32], limit: int, adaptive: bool) -> entropy.Model:
-    found = entropy.fit_model(tensor, limit)
-    if adaptive or found.context == contexts.NONE:
-        return found
-    return entropy.fit_model(tensor, limit, np.zeros((1,) * tensor.ndim, np.int32))
+def coded_bytes(like: Container, symbols: Symbols, adaptive: bool) -> int:
+    """The bytes of a file of these symbols, otherwise like that one."""
+    header = file.Header(like.modality, like.dims, like.meta, like.parts, like.network, like.margin, like.gains)
+    # Offsets, even if they are none, take the place of contexts.
+    none = {name: np.zeros((1,) * q.symbols.ndim, np.int32) for name, q in symbols.items()}
+    return len(file.write(header, symbols, None if adaptive else none))
 
 
 def more_bytes(folder: Path) -> dict[float, dict[str, float]]:
@@ -57,11 +51,12 @@ def more_bytes(folder: Path) -> dict[float, dict[str, float]]:
     for row in load(folder / "image.jsonl"):
         if row["codec"] == "ours" and row["status"] == "ok" and kept(folder, row).exists():
             data = kept(folder, row).read_bytes()
-            symbols = codec.open(data).symbols
-            before = coded_bytes(symbols, True)
+            opened = codec.open(data)
+            symbols = opened.symbols
             for what, (mixed, adaptive) in PARTS.items():
-                more = coded_bytes(shuffled(symbols, 0) if mixed else symbols, adaptive) - before
-                found.setdefault(row["target_rate"], {}).setdefault(what, []).append(100 * more / len(data))
+                size = coded_bytes(opened.container, shuffled(symbols, 0) if mixed else symbols, adaptive)
+                more = 100 * (size / len(data) - 1)
+                found.setdefault(row["target_rate"], {}).setdefault(what, []).append(more)
     return {target: {what: mean(values) for what, values in of.items()} for target, of in sorted(found.items())}
 
 

@@ -13,7 +13,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -134,8 +134,13 @@ def _start_up() -> dict[str, float]:
         "help_seconds": lambda: subprocess.run(command, check=True, capture_output=True),
         "header_seconds": lambda: codec.open(data).info,
     }
+    return _medians(runs, 5)
+
+
+def _medians(runs: Mapping[str, Callable[[], Any]], rounds: int) -> dict[str, float]:
+    """Seconds on the CPU."""
     cpu = torch.device("cpu")
-    return {name: statistics.median(_seconds(work, cpu) for _ in range(5)) for name, work in runs.items()}
+    return {name: statistics.median(_seconds(work, cpu) for _ in range(rounds)) for name, work in runs.items()}
 
 
 def coder(rounds: int = 5) -> dict[str, float]:
@@ -154,11 +159,7 @@ def coder(rounds: int = 5) -> dict[str, float]:
         "encode_seconds": lambda: file.write(header, symmetry.canonical(spec, symbols)),
         "decode_seconds": lambda: file.read(container.unpack(data), shapes),
     }
-    cpu = torch.device("cpu")
-    return {
-        "weights": sum(q.symbols.size for q in symbols.values()),
-        **{name: statistics.median(_seconds(work, cpu) for _ in range(rounds)) for name, work in runs.items()},
-    }
+    return {"weights": sum(q.symbols.size for q in symbols.values()), **_medians(runs, rounds)}
 
 
 def measure(width: int, place: torch.device, rounds: int) -> dict[str, Any]:

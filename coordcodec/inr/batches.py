@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import copy
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
@@ -121,11 +122,12 @@ def along_curve(coords: Tensor) -> Tensor:
     return keys.argsort()
 
 
-class _Source:
+class _Source(ABC):
     """What minibatches of one part, drawn for ever, are drawn from."""
 
+    @abstractmethod
     def _begin(self, size: int, seed: int) -> None:
-        raise NotImplementedError
+        """Draw anew, so many points at a time."""
 
     def resized(self, size: int, seed: int) -> Self:
         """Other minibatches of the same part, which share its samples."""
