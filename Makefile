@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: demo inits test test-example browser lint bench bench-speed check-speed bench-kodak bench-ablation bench-meshes bench-sounds bench-fields \
+.PHONY: demo inits test test-example browser lint bench bench-speed check-speed check-gpu bench-kodak bench-ablation bench-meshes bench-sounds bench-fields \
 	report docs picture clean
 
 $(READY): pyproject.toml constraints.txt
@@ -94,6 +94,16 @@ bench-speed: $(READY)
 # Exits with an error if a ratio has fallen far below the committed one of the same kind of device.
 check-speed: $(READY)
 	$(BIN)/python -m coordcodec.bench.speed --check docs/results/speed.jsonl
+
+# Compare an accelerator with the CPU, in four minutes at most. Installs nothing and needs no network: PYTHON is
+# used where there is no .venv, and what is missing skips a row by name. DATA: folder with kodim15.png. PACKAGES: a
+# folder of unpacked wheels, if there is one. DEVICE=cpu rehearses it.
+DEVICE ?= cuda
+DATA ?= examples
+OUT ?= $(if $(filter cpu,$(DEVICE)),.venv/check-gpu,docs)
+check-gpu:
+	PYTHONPATH=.:plugins$(addprefix :,$(PACKAGES)) $(if $(wildcard $(READY)),$(BIN)/python,$(PYTHON)) \
+		-m coordcodec.bench.gpu --device $(DEVICE) --data $(DATA) -o $(OUT) $(if $(filter cpu,$(DEVICE)),--quick)
 
 # The figures of docs/benchmarks.md. Each goes on where it was interrupted; rows that are there are not measured again,
 # so begin with an empty folder of results to measure all anew: make bench RESULTS=results. Some seven hours on two cores.

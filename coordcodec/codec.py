@@ -150,7 +150,7 @@ def _encoded(signal: Signal, modality: Modality, recipe: Recipe, progress: Progr
     precision = device.choose_precision(recipe.precision, place, spec.width)
     held = _pull(plan, recipe, place)
     origin = held.origin if held else {}
-    with objective.Objective(spec, source, recipe.l1, precision, place, held) as loss:
+    with objective.Objective(spec, source, recipe.l1, precision, place, held, recipe.threads) as loss:
         if plan.init:
             start = maml.adapt(spec, origin, [siren.as_params(rate, place) for rate in plan.init.rates], loss)
         else:
@@ -172,7 +172,18 @@ def _encoded(signal: Signal, modality: Modality, recipe: Recipe, progress: Progr
         updates = {name: tensor - origin[name] for name, tensor in params.items()} if origin else params
         calls = Calls(loss, origin, int(QUANTIZE_SHARE * steps), progress, clock, pace)
         symbols, bits = _quantize(plan, recipe, updates, calls, held.grids(loss, params) if held else None)
-    return Encoded(plan.file(symbols), spec, steps + calls.total, bits, str(place), plan.init, steps)
+        threads = loss.workers.count
+    return Encoded(
+        plan.file(symbols),
+        spec,
+        steps + calls.total,
+        bits,
+        str(place),
+        plan.init,
+        steps,
+        precision=str(precision).removeprefix("torch."),
+        threads=threads,
+    )
 
 
 def _pull(plan: _Plan, recipe: Recipe, place: Any) -> Any:

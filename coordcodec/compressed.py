@@ -64,7 +64,8 @@ class Encoded:
     data: the file. spec: its network. steps: minibatch steps taken for it, those of the quantizer included.
     fitted: steps of the fit.
     bits: width of the quantization grid, not necessarily whole. device: where it was fitted. init: the learned
-    initialisation that the file needs, if it needs one.
+    initialisation that the file needs, if it needs one. precision: of the matrix products that the fit began with.
+    threads: CPU threads that shared the fit.
     """
 
     data: bytes
@@ -74,6 +75,8 @@ class Encoded:
     device: str
     init: Initialisation | None = None
     fitted: int = 0
+    precision: str = "float32"
+    threads: int = 1
 
 
 @dataclass(frozen=True)

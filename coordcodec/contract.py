@@ -24,7 +24,7 @@ _OF_DECOMPRESS = frozenset({"device", "force", "help", "init", "json", "output",
 _OF_COMPRESS = frozenset(
     {
         *("bits", "bytes", "effort", "init", "keep_best", "modality", "preset", "preview", "quality", "quantizer"),
-        *("rate", "seed", "target_psnr", "target_score", "time_budget", "width"),
+        *("precision", "rate", "seed", "target_psnr", "target_score", "threads", "time_budget", "verbose", "width"),
     }
 )
 TAKEN = {"read_options": _OF_DECOMPRESS | _OF_COMPRESS, "write_options": _OF_DECOMPRESS}

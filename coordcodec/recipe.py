@@ -11,6 +11,7 @@ from coordcodec.errors import RecipeError, UnknownName
 from coordcodec.partition import POINTS_PER_PART
 
 EFFORTS = range(1, 10)
+PRECISIONS = "auto", "float32", "bfloat16"
 TARGETS = ("rate", "num_bytes", "quality", "target_score", "width")
 _STEPS = (600, 1250, 2400, 3900, 5700, 9000, 15000, 25000, 50000)
 _REFERENCE_PARAMETERS = 17000
@@ -66,7 +67,10 @@ class Recipe:
         1e-5 that Strümpler et al. put on unfolded ones.
     pull: with the quantizer "rd" or a learned initialisation, in place of the L1 norm: how strongly parameters or
         updates are held down, 0 to 100, in units of what their bits are worth; see `coordcodec.inr.pull`.
-    precision: of the matrix products of the fit: "auto", "bfloat16" or "float32".
+    precision: of the matrix products of the fit: "float32", "bfloat16", or "auto": bfloat16 where the processor has
+        units for it and the network is wide enough to gain from them.
+    threads: CPU threads that share the fit, 1 to 1024, four at most are used; None: as many as PyTorch uses. They
+        change the time, never the bytes.
     seed: 0 to 2^32 - 1.
     device: "auto", "cpu", "cuda" or another name that torch knows.
 
@@ -106,6 +110,7 @@ class Recipe:
     l1: float = 3.3e-7
     pull: float = 1.0
     precision: str = "auto"
+    threads: int | None = None
     seed: int = 0
     device: str = "auto"
     quantizer: str = "rd"
@@ -181,11 +186,12 @@ _RANGES: tuple[tuple[str, float, float], ...] = (
     ("batch", 64, 1 << 24),
     ("l1", 0, 1),
     ("pull", 0, 100),
+    ("threads", 1, 1024),
     ("seed", 0, 2**32 - 1),
     ("bits", 2, 12),
     ("coded_bits", 1, 12),
 )
-_CHOICES = {"optimizer": ("soap", "adam"), "precision": ("auto", "bfloat16", "float32")}
+_CHOICES = {"optimizer": ("soap", "adam"), "precision": PRECISIONS}
 
 PRESETS: dict[str, dict[str, Any]] = {
     # Strümpler et al. 2022: SIREN with positional encoding, L1, 8 bits, AdaRound, QAT, entropy coding; here with SOAP.

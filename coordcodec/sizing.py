@@ -14,7 +14,7 @@ from coordcodec.errors import RecipeError
 from coordcodec.hookspecs import Modality
 from coordcodec.partition import Partition
 from coordcodec.recipe import Recipe
-from coordcodec.stream.entropy import MAX_BITS, limit_of
+from coordcodec.stream.weight_models import MAX_BITS, limit_of
 
 LOWEST_BITS, HIGHEST_BITS = 2.0, 12.0
 _AIM, _TOLERANCE = 0.988, 0.006

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from coordcodec.data import round_step
 from coordcodec.errors import ContainerError
 from coordcodec.stream.container import BINARY16, PARAMETRIC, Container, TensorCode, pack, unpack
-from coordcodec.stream.entropy import Model
+from coordcodec.stream.weight_models import Model
 
 PLAIN = (
     st.booleans()

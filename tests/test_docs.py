@@ -134,7 +134,7 @@ def test_the_field_of_the_example_is_met_by_the_committed_results():
 
 def test_the_format_page_names_the_limits_of_the_code():
     from coordcodec import data
-    from coordcodec.stream import container, entropy
+    from coordcodec.stream import container, weight_models
 
     page = (ROOT / "docs" / "format.md").read_text()
     for words, value in (
@@ -145,7 +145,7 @@ def test_the_format_page_names_the_limits_of_the_code():
         ("N is at most 2^24", container.MAX_PARAMETERS == 1 << 24),
         ("d, 1 to 8", data.MAX_DIMS == 8),
         ("c, 1 to 255", data.MAX_CHANNELS == 255),
-        ("width B of the symbols, 2 to 12", (entropy.MIN_BITS, entropy.MAX_BITS) == (2, 12)),
+        ("width B of the symbols, 2 to 12", (weight_models.MIN_BITS, weight_models.MAX_BITS) == (2, 12)),
     ):
         assert words in page
         assert value

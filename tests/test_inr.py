@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 from coordcodec.data import Grid, Signal
 from coordcodec.errors import ContainerError, RecipeError
 from coordcodec.inr import batches, fit, kernels, objective, siren
-from coordcodec.inr.device import choose_precision, find_device
+from coordcodec.inr.device import choose_precision, find_device, has_bfloat16_units
 from coordcodec.inr.encoding import encode
 from coordcodec.inr.optim import Adam, Soap
 from coordcodec.inr.spec import SirenSpec, unpack_spec
+from coordcodec.inr.workers import PIECES, Workers
 from coordcodec.partition import Partition
 
 CPU = torch.device("cpu")
@@ -331,6 +332,34 @@ def test_a_specification_survives_its_six_bytes():
     for kind, data in ((2, bytes(6)), (1, bytes(5)), (1, bytes(6)), (1, b"\xff" * 6)):
         with pytest.raises(ContainerError):
             unpack_spec(kind, data, 2, 3)
+
+
+@pytest.mark.parametrize("features", [{"amx-bf16": True}, {"avx512bf16": True}, {"avx2": True, "amx-bf16": False}, {}])
+def test_the_processors_units_decide_the_precision(monkeypatch, features):
+    monkeypatch.setattr("llvmlite.binding.get_host_cpu_features", lambda: features)
+    has_bfloat16_units.cache_clear()
+    wide = torch.bfloat16 if any(features.values()) and "avx2" not in features else torch.float32
+    assert choose_precision("auto", CPU, 64) == wide
+    assert choose_precision("auto", CPU, 16) == torch.float32
+    assert choose_precision("bfloat16", CPU, 64) == torch.bfloat16
+    assert choose_precision("float32", CPU, 64) == torch.float32
+    has_bfloat16_units.cache_clear()
+
+
+def test_work_is_shared_and_its_results_keep_their_order():
+    for threads in (1, 2, 4):
+        with Workers(CPU, threads) as workers:
+            assert (workers.count, workers.pieces) == (threads, PIECES)
+            assert workers.start(lambda n: n * n, range(11))() == [n * n for n in range(11)]
+            assert workers.start(lambda n: n, [])() == []
+
+            def fails(number):
+                if number == 3:
+                    raise ValueError("three")
+                return number
+
+            with pytest.raises(ValueError, match="three"):
+                workers.start(fails, range(8))()
 
 
 def test_devices_that_are_not_there_are_told():

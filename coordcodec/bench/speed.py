@@ -22,38 +22,26 @@ import torch
 
 from coordcodec import codec
 from coordcodec.bench import facts as of
+from coordcodec.bench import sharing
 from coordcodec.bench.plain import PlainSiren
 from coordcodec.bench.race import race
 from coordcodec.bench.rows import load
+from coordcodec.bench.workload import LR, SHAPE, fit_of, picture
 from coordcodec.data import Grid, Quantized, Signal, round_step, sample
 from coordcodec.files import write_bytes
-from coordcodec.inr import batches, device, objective, siren, symmetry
+from coordcodec.inr import device, siren, symmetry
 from coordcodec.inr.optim import Soap
 from coordcodec.inr.spec import SirenSpec
 from coordcodec.partition import Partition
-from coordcodec.recipe import Recipe
 from coordcodec.stream import container, file
 
-SHAPE = (512, 768)
-LR = 1e-4
 
-
-def _signal() -> Signal:
-    """A synthetic picture of Kodak's size; what it shows does not change the speed."""
-    grid = Grid(SHAPE)
-    coords = grid.coords()
-    waves = [np.sin(a * coords[:, 0] + b * coords[:, 1]) for a, b in ((9, 4), (17, -23), (40, 31))]
-    return Signal(grid, np.stack(waves, axis=1).astype(np.float32) * 0.8, "speed")
-
-
-def _ours(spec: SirenSpec, signal: Signal, place: torch.device, steps: int) -> tuple[Callable[[], int], str]:
+def _ours(spec: SirenSpec, place: torch.device, steps: int) -> tuple[Callable[[], int], str]:
     """A function that takes `steps` of our steps and returns how many points they saw."""
     dtype = device.choose_precision("auto", place, spec.width)
-    source = batches.batches_of(signal, Partition((1, 1)), spec, Recipe().batch, 0, place)
-    loss = objective.Objective(spec, source, 3.3e-7, dtype, place)
-    params = {name: tensor.to(place) for name, tensor in siren.init(spec, 1, 0).items()}
+    loss, params = fit_of(spec, place, dtype)
     optimizer = Soap(list(params.values()))
-    points = source[0].next().targets.shape[1]
+    points = loss.batches[0].next().targets.shape[1]
 
     def run() -> int:
         with loss:
@@ -152,7 +140,7 @@ def coder(rounds: int = 5) -> dict[str, float]:
         scales = rng.uniform(0.5, 12, (1, shape[0], *[1] * (len(shape) - 1)))
         drawn = np.rint(rng.laplace(0, scales, (1, *shape)))
         symbols[name] = Quantized(drawn.clip(-2000, 2000).astype(np.int32), round_step(2.0**-9))
-    header = file.Header("speed", 2, _signal().meta, (1, 1), spec.pack())
+    header = file.Header("speed", 2, picture().meta, (1, 1), spec.pack())
     data = file.write(header, symmetry.canonical(spec, symbols))
     shapes = {name: q.symbols.shape for name, q in symbols.items()}
     runs = {
@@ -164,10 +152,10 @@ def coder(rounds: int = 5) -> dict[str, float]:
 
 def measure(width: int, place: torch.device, rounds: int) -> dict[str, Any]:
     """All figures for one width."""
-    signal = _signal()
+    signal = picture()
     spec = SirenSpec(2, 3, width, 3, 16, 1400)
     many = 400 if place.type == "cuda" else 60
-    ours, dtype = _ours(spec, signal, place, many)
+    ours, dtype = _ours(spec, place, many)
     contestants = {
         "fit": ours,
         "plain": _plain(spec, signal, place, 20 if place.type == "cuda" else 1),
@@ -250,6 +238,7 @@ def main() -> None:
         "date": time.strftime("%Y-%m-%d"),
         **_start_up(),
         "coder": coder(),
+        "sharing": sharing.measure(),
         "rows": [measure(width, place, a.rounds) for width in a.widths],
         **({"race": race(a.race, place)} if a.race else {}),
     }
@@ -260,6 +249,8 @@ def main() -> None:
             f"decode {row['decode_mpixel_per_second']:.2f} Mpixel/s, {row['decode_over_plain']:.1f} times plain"
         )
     print("coding {weights:,} weights {encode_seconds:.2f} s, decoding {decode_seconds:.2f} s".format(**found["coder"]))
+    for who, row in found["sharing"].items():
+        print(f"{who}: {row['steps_per_second']:.1f} steps/s each, waiting {row['waiting']:.0%} of the time")
     print(json.dumps({key: value for key, value in found.items() if key != "rows"}))
     if a.output:
         others = [row for row in load(a.output, key=("machine", "device")) if row["device"] != found["device"]]

@@ -20,7 +20,7 @@ from coordcodec.cli.options import (
     main_scores,
 )
 from coordcodec.errors import RecipeError
-from coordcodec.recipe import EFFORTS, PRESETS, Recipe
+from coordcodec.recipe import EFFORTS, PRECISIONS, PRESETS, Recipe
 
 _DEFAULT = Recipe()
 _REPORT = "bench-report"
@@ -105,6 +105,15 @@ def _add_compress(commands: Any) -> None:
         metavar="B",
         help=f"nominal width of a weight in bits, 2 to 12; a rate or size refines it; default: {_DEFAULT.bits}",
     )
+    _add_fit(parser)
+    add_options(parser, "read_options")
+    add_preview(parser)
+    add_force(parser)
+    add_quiet(parser)
+    parser.add_argument("-v", "--verbose", action="store_true", help="print the choices that were made, too")
+
+
+def _add_fit(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--effort",
         type=int,
@@ -123,11 +132,20 @@ def _add_compress(commands: Any) -> None:
         "--keep-best", action="store_true", help="when interrupted (Ctrl-C), write the best so far instead of nothing"
     )
     parser.add_argument("--seed", type=int, metavar="N", help="of all random choices, 0 to 4294967295; default: 0")
-    add_options(parser, "read_options")
-    add_preview(parser)
     add_device(parser, "where to fit")
-    add_force(parser)
-    add_quiet(parser)
+    parser.add_argument(
+        "--precision",
+        choices=PRECISIONS,
+        help="number format of the fit's matrix products; auto takes bfloat16 where the processor has units for it; "
+        "default: auto",
+    )
+    parser.add_argument(
+        "--threads",
+        type=int,
+        metavar="N",
+        help="CPU threads that share the fit, from 1; more than 4 are not used; default: one per core. They change "
+        "the time, never the file",
+    )
 
 
 def _add_targets(parser: argparse.ArgumentParser) -> None:

@@ -16,6 +16,7 @@ from coordcodec.cli.output import (
     check_output,
     check_preview,
     draw_preview,
+    explain,
     in_words,
     joined,
     open_input,
@@ -50,6 +51,8 @@ _CHOICES = (
     "time_budget",
     "seed",
     "device",
+    "precision",
+    "threads",
 )
 
 
@@ -96,9 +99,13 @@ def compress(a: argparse.Namespace) -> None:
         "quantizer": recipe.quantizer,
         "bits": round(encoded.bits, 3),
         "device": encoded.device,
+        "precision": encoded.precision,
+        "threads": encoded.threads,
     }
     score = in_words(modality.main_score, scores[modality.main_score])
     report(a, facts, f"{size_and_rate(output, facts)}  {score}  {facts['seconds']:.0f} s")
+    if a.verbose:
+        explain(a, encoded, recipe.quantizer)
     if clock.stopped:
         raise KeyboardInterrupt(f"{shown_name(output)} is the best so far")
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from coordcodec import codec
 from coordcodec.clock import Clock
-from coordcodec.compressed import Compressed
+from coordcodec.compressed import Compressed, Encoded
 from coordcodec.data import Signal
 from coordcodec.errors import RecipeError
 from coordcodec.files import check_writable, read_bytes, write_bytes
@@ -94,6 +94,16 @@ def report(a: argparse.Namespace, facts: dict[str, Any], line: str) -> None:
         print_json(facts)
     elif not a.quiet:
         print(line, file=sys.stderr if facts.get("output") == STDIO else sys.stdout)
+
+
+def explain(a: argparse.Namespace, encoded: Encoded, quantizer: str) -> None:
+    """Print the choices that were made for a file on standard error, for --verbose."""
+    network = ", ".join(f"{name} {value}" for name, value in encoded.spec.describe().items())
+    init = encoded.init.name if encoded.init else "none"
+    threads = f"{encoded.threads} {'thread' if encoded.threads == 1 else 'threads'}"
+    print(f"network: {network}; initialisation: {init}", file=sys.stderr)
+    print(f"quantizer: {quantizer}, {encoded.bits:.2f} bits; steps: {encoded.steps:,}", file=sys.stderr)
+    print(f"device: {encoded.device}, {threads}, products in {encoded.precision}", file=sys.stderr)
 
 
 def print_json(facts: dict[str, Any]) -> None:

@@ -144,7 +144,7 @@ class Learner:
         free = [*self.theta.values(), *self.adam.params]
         total, gradients = torch.zeros_like(free[0].sum()), [torch.zeros_like(tensor) for tensor in free]
         most = TOGETHER if free[0].device.type == "cpu" else GPU_POINTS
-        shares = [[sources[i] for i in group] for group in groups(sources, most, self.workers.count)]
+        shares = [[sources[i] for i in group] for group in groups(sources, most, self.workers.pieces)]
         for loss, own in self.workers.start(self._share, shares)():
             total += loss
             torch._foreach_add_(gradients, own)

@@ -28,7 +28,7 @@ from coordcodec.inr.spec import SirenSpec
 from coordcodec.inr.workers import Workers
 
 FEWEST_POINTS = 512
-"""Points per worker that make it worth having another."""
+"""Points per piece of a minibatch that make it worth having another."""
 CACHED_POINTS = 8192
 """Points of several parts that a CPU computes together: few enough for its cache, enough to outweigh the calls."""
 GPU_POINTS = 1 << 20
@@ -60,7 +60,7 @@ class Objective:
 
     spec: the network. batches: one source of minibatches per part. l1: weight of the L1 norm of all parameters.
     dtype: of the matrix products; parameters and gradients stay float32. pull: what takes the place of the L1 norm
-    where the fit sees the rate.
+    where the fit sees the rate. threads: see `Workers`; they decide how long it takes, not what comes out.
 
     As a context manager it takes a CPU's cores for itself: inside, PyTorch's own threads are reduced.
     """
@@ -73,12 +73,13 @@ class Objective:
         dtype: torch.dtype,
         device: torch.device,
         pull: Pull | None = None,
+        threads: int | None = None,
     ) -> None:
         self.spec, self.batches, self.l1, self.dtype, self.device = spec, batches, l1, dtype, device
         self.pull = pull
         self.spaces: dict[tuple[int, ...], _Workspace] = {}
         self.kernels = kernels_for(device)
-        self.workers = Workers(device)
+        self.workers = Workers(device, threads)
         self.groups: list[Tensor] = []
         self.probes: list[Batches] = []
         self.ahead: Future[Batch] | None = None
@@ -153,7 +154,7 @@ class Objective:
         """The only part: the workers share its minibatch."""
         batch = self.ahead.result() if self.ahead else self.batches[0].next()
         points = batch.targets.shape[1]
-        shares = split(batch, min(self.workers.count, max(1, points // FEWEST_POINTS)))
+        shares = split(batch, min(self.workers.pieces, max(1, points // FEWEST_POINTS)))
         finish = self.workers.start(self._work, [(params, lambda share=share: share, points) for share in shares])
         # The first thread without work draws the next minibatch while the caller takes its step.
         self.ahead = self.workers.later(self.batches[0].next)
@@ -163,7 +164,7 @@ class Objective:
         """Many parts: a few at a time, drawn where they are used, so that not all minibatches are held together."""
         if not self.groups:
             points = CACHED_POINTS if self.device.type == "cpu" else GPU_POINTS
-            found = groups(self.batches, points, self.workers.count)
+            found = groups(self.batches, points, self.workers.pieces)
             self.groups = [torch.tensor(group, device=self.device) for group in found]
 
         def draw(group: Tensor) -> Batch:

@@ -29,6 +29,16 @@ def copy_state(own: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> None:
         tensor.copy_(state[name])
 
 
+def roots(tensors: list[Tensor]) -> list[Tensor]:
+    """The square roots of float32 tensors, correctly rounded on a CPU.
+
+    MKL's differ in the last bit between the makers of processors, and with them every file.
+    """
+    if tensors and tensors[0].device.type != "cpu":
+        return list(torch._foreach_sqrt(tensors))
+    return [tensor.to(torch.float64).sqrt_().to(tensor.dtype) for tensor in tensors]
+
+
 class Adam:
     """Adam (Kingma & Ba 2015) on a list of tensors, without weight decay."""
 
@@ -48,9 +58,9 @@ class Adam:
         torch._foreach_mul_(self.second, beta2)
         torch._foreach_addcmul_(self.second, gradients, gradients, value=1 - beta2)
         scale = (1 - beta2**self.count) ** 0.5 / (1 - beta1**self.count)
-        roots = torch._foreach_sqrt(self.second)
-        torch._foreach_add_(roots, 1e-12)
-        updates = torch._foreach_div(self.first, roots)
+        divisors = roots(self.second)
+        torch._foreach_add_(divisors, 1e-12)
+        updates = torch._foreach_div(self.first, divisors)
         torch._foreach_mul_(updates, [-rate * scale for rate in rates])
         torch._foreach_add_(self.params, updates)
 
@@ -113,8 +123,9 @@ class _Group:
         rotated = torch.bmm(torch.bmm(left.basis.mT, gradient), right.basis)
         momentum = torch.bmm(torch.bmm(left.basis.mT, self.first), right.basis)
         self.second.mul_(betas[1]).addcmul_(rotated, rotated, value=1 - betas[1])
-        damping = self.second.mean((1, 2), keepdim=True).sqrt_().mul_(DAMPING).add_(1e-20)
-        update = momentum.div_(self.second.sqrt().add_(damping)).mul_(scale).clamp_(-LONGEST, LONGEST)
+        damping, divisor = roots([self.second.mean((1, 2), keepdim=True), self.second])
+        divisor.add_(damping.mul_(DAMPING).add_(1e-20))
+        update = momentum.div_(divisor).mul_(scale).clamp_(-LONGEST, LONGEST)
         return torch.bmm(torch.bmm(left.basis, update), right.basis.mT)
 
     def observe(self, gradient: Tensor, beta: float) -> None:

@@ -114,6 +114,6 @@ def validated(
 
     most = maml.TOGETHER if device.type == "cpu" else GPU_POINTS
     with Workers(device) as workers:
-        found = torch.cat(workers.start(errors, groups(tasks, most, workers.count))(), dim=1)
+        found = torch.cat(workers.start(errors, groups(tasks, most, workers.pieces))(), dim=1)
     before, after = (-10 * torch.log10(found.clamp_min(1e-10) / 4)).mean(1).tolist()
     return before, after

@@ -15,7 +15,7 @@ from typing import Any
 
 from coordcodec.data import MAX_CHANNELS, MAX_DIMS, check_meta
 from coordcodec.errors import ContainerError, SignalError
-from coordcodec.stream.entropy import MAX_BITS, MIN_BITS, Model
+from coordcodec.stream.weight_models import MAX_BITS, MIN_BITS, Model
 
 MAGIC = b"CCDC"
 VERSION = 4

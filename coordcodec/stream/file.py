@@ -11,11 +11,11 @@ import numpy as np
 
 from coordcodec.data import Quantized, Symbols
 from coordcodec.errors import ContainerError
-from coordcodec.stream import contexts, entropy
+from coordcodec.stream import contexts, weight_coder, weight_models
 from coordcodec.stream.container import BINARY16, MAX_PARAMETERS, PARAMETRIC, Container, TensorCode, pack
 
 Shapes = Mapping[str, tuple[int, ...]]
-Offsets = Mapping[str, entropy.Offsets]
+Offsets = Mapping[str, weight_models.Offsets]
 """For each tensor by how much the scale of a symbol's model differs, in the tensor's shape without the parts' axis."""
 
 FREE_PARAMETERS, FREE_UPDATES = 1 << 12, 1 << 20
@@ -46,19 +46,19 @@ def write(header: Header, symbols: Symbols, offsets: Offsets | None = None) -> b
         payload = b"".join(t.astype("<u2").tobytes() for t in tensors)
         return _pack(header, BINARY16, 16, (), payload)
     largest = max(int(np.abs(t).max(initial=0)) for t in tensors)
-    bits = entropy.bits_of(largest)
-    if bits > entropy.MAX_BITS:
-        raise ValueError(f"a symbol of magnitude {largest} takes {bits} bits, a file holds {entropy.MAX_BITS}")
-    limit, spread = entropy.limit_of(bits), [offsets[name] if offsets else None for name in symbols]
-    models = [entropy.fit_model(t, limit, o) for t, o in zip(tensors, spread, strict=True)]
-    payload = entropy.encode(tensors, models, limit, spread)
+    bits = weight_models.bits_of(largest)
+    if bits > weight_models.MAX_BITS:
+        raise ValueError(f"a symbol of magnitude {largest} takes {bits} bits, a file holds {weight_models.MAX_BITS}")
+    limit, spread = weight_models.limit_of(bits), [offsets[name] if offsets else None for name in symbols]
+    models = [weight_models.fit_model(t, limit, o) for t, o in zip(tensors, spread, strict=True)]
+    payload = weight_coder.encode(tensors, models, limit, spread)
     table = tuple(TensorCode(q.step, model) for q, model in zip(symbols.values(), models, strict=True))
     return _pack(header, PARAMETRIC, bits, table, payload)
 
 
 def side_bytes(header: Header, shapes: Shapes, half: bool) -> int:
     """The bytes of everything but the payload. half: parameters as 16-bit floats, which need no tensor table."""
-    table = () if half else tuple(TensorCode(1.0, entropy.Model(32, 0)) for _ in shapes)
+    table = () if half else tuple(TensorCode(1.0, weight_models.Model(32, 0)) for _ in shapes)
     return len(_pack(header, BINARY16 if half else PARAMETRIC, 8, table, b""))
 
 
@@ -101,7 +101,7 @@ def read(container: Container, shapes: Shapes, offsets: Offsets | None = None) -
         steps = [0.0] * len(tensors)
     else:
         models = [t.model for t in container.tensors]
-        spread, limit = [offsets[name] if offsets else None for name in shapes], entropy.limit_of(container.bits)
-        tensors = entropy.decode(container.payload, list(shapes.values()), models, limit, spread)
+        spread, limit = [offsets[name] if offsets else None for name in shapes], weight_models.limit_of(container.bits)
+        tensors = weight_coder.decode(container.payload, list(shapes.values()), models, limit, spread)
         steps = [t.step for t in container.tensors]
     return {name: Quantized(symbols, step) for name, symbols, step in zip(shapes, tensors, steps, strict=True)}

@@ -1,25 +1,23 @@
-"""Integer probability models and the range coder.
+"""Integer probability models of a network's symbols.
 
 Every tensor's symbols share one parametric model, a discretised generalised Gaussian whose two parameters
 take one byte each in the file (a stored frequency table would cost hundreds). The frequencies are integers
 that sum to 2^24, derived from those two bytes by correctly rounded decimal arithmetic: the same on every
 machine, with any thread count, on any device. With a learned initialisation, which says how large each weight's
 updates usually are, the symbols of a tensor are coded in classes of like size, each with a scale of its own that takes
-no further byte. Without one the symbols before may say it (see `contexts`). The coder is constriction's range coder
-(Bamler 2022, "Understanding Entropy Coding With Asymmetric Numeral Systems", arXiv:2201.01741).
-`docs/format.md` defines both exactly.
+no further byte. Without one the symbols before may say it (see `contexts`).
+`docs/format.md` defines them exactly.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 from functools import lru_cache
 from itertools import accumulate, pairwise
 
-import constriction
 import numpy as np
 from numpy.typing import NDArray
 
@@ -89,7 +87,7 @@ def classes(offsets: Offsets | None, count: int) -> tuple[NDArray[np.intp] | sli
     return order, [(int(ordered[a]), b - a) for a, b in pairwise(starts) if a < b]
 
 
-def _pieces(
+def pieces(
     symbols: NDArray[np.int32], model: Model, limit: int, offsets: Offsets | None
 ) -> Iterator[tuple[Model, NDArray[np.int32]]]:
     """What is coded, in its order, in pieces of one model each: indices into the model's table, and the model."""
@@ -101,7 +99,7 @@ def _pieces(
         return
     seen, plain = contexts.Seen(symbols.shape, model.context), replace(model, context=contexts.NONE)
     for one in contexts.laid_out(symbols, model.context):
-        yield from _pieces(one, plain, limit, seen.offsets())
+        yield from pieces(one, plain, limit, seen.offsets())
         seen.add(one)
 
 
@@ -161,13 +159,6 @@ def _undoubted_tail(model: Model, limit: int) -> NDArray[np.int64] | None:
     return np.asarray(1 + quotients.astype(np.int64))
 
 
-@lru_cache(maxsize=1024)
-def _coder_model(model: Model, limit: int) -> constriction.stream.model.Model:
-    # constriction gives every index one unit and shares out the rest in proportion, which is exact in float64
-    # for integers that already sum to the rest. The tests check this against an independent integer decoder.
-    return constriction.stream.model.Categorical((frequencies(model, limit) - 1).astype(np.float64), perfect=False)
-
-
 @lru_cache(maxsize=2 * len(_SHAPES))
 def _log_shares(shape: int, limit: int) -> NDArray[np.float64]:
     """log2 of the frequencies of the symbols 0..limit, not rounded, for ascending scales: (scales, limit + 1).
@@ -224,77 +215,6 @@ def _fit(symbols: NDArray[np.int32], limit: int, offsets: Offsets | None) -> tup
 def code_length(symbols: NDArray[np.int32], model: Model, limit: int, offsets: Offsets | None = None) -> float:
     """The information content of `symbols` under `model`, in bits."""
     bits = float(PRECISION * symbols.size)
-    for own, indices in _pieces(symbols, model, limit, offsets):
+    for own, indices in pieces(symbols, model, limit, offsets):
         bits -= float(np.log2(frequencies(own, limit)[indices].astype(np.float64)).sum())
     return bits
-
-
-def encode(
-    tensors: Sequence[NDArray[np.int32]],
-    models: Sequence[Model],
-    limit: int,
-    offsets: Sequence[Offsets | None] | None = None,
-) -> bytes:
-    """Range-code tensors of symbols, one model each, into one payload.
-
-    offsets: for each tensor those of its symbols, in a shape that NumPy broadcasts to the tensor's, or None.
-
-    Raises ValueError when a symbol's magnitude exceeds `limit`.
-    """
-    encoder = constriction.stream.queue.RangeEncoder()
-    for symbols, model, spread in zip(tensors, models, offsets or [None] * len(tensors), strict=True):
-        if symbols.size and int(np.abs(symbols).max()) > limit:
-            raise ValueError(f"a symbol exceeds the limit {limit}")
-        for own, indices in _pieces(symbols.astype(np.int32), model, limit, spread):
-            encoder.encode(indices, _coder_model(own, limit))
-    # Zero bytes at the end carry nothing: the decoder reads zeros past the end.
-    return bytes(encoder.get_compressed().astype(">u4").tobytes().rstrip(b"\0"))
-
-
-def decode(
-    payload: bytes,
-    shapes: Sequence[tuple[int, ...]],
-    models: Sequence[Model],
-    limit: int,
-    offsets: Sequence[Offsets | None] | None = None,
-) -> list[NDArray[np.int32]]:
-    """The tensors of symbols, of these shapes, that `encode` made `payload` from.
-
-    offsets: as for `encode`.
-
-    Raises ContainerError when the payload cannot come from `encode`.
-    """
-    words = np.frombuffer(payload + b"\0" * (-len(payload) % 4), dtype=">u4").astype(np.uint32)
-    decoder = constriction.stream.queue.RangeDecoder(words)
-
-    def take(shape: tuple[int, ...], model: Model, spread: Offsets | None) -> NDArray[np.int32]:
-        count = math.prod(shape)
-        order, sizes = classes(None if spread is None else np.broadcast_to(spread, shape).ravel(), count)
-        coded = [decoder.decode(_coder_model(model_at(model, offset), limit), size) for offset, size in sizes]
-        tensor = np.empty(count, np.int32)
-        tensor[order] = np.concatenate(coded).astype(np.int32) - np.int32(limit)
-        return tensor.reshape(shape)
-
-    def adapt(shape: tuple[int, ...], model: Model) -> NDArray[np.int32]:
-        if model.context == contexts.SORTED:
-            found = decoder.decode(_coder_model(model, limit), math.prod(shape)).astype(np.int64).reshape(shape)
-            sums = found.cumsum(axis=1)
-            if sums.max() > limit:
-                raise ValueError("a symbol beyond the limit")
-            return np.asarray(sums, np.int32)
-        tensor = np.empty(shape, np.int32)
-        seen = contexts.Seen(shape, model.context)
-        for one in contexts.laid_out(tensor, model.context):
-            one[:] = take(one.shape, model, seen.offsets())
-            seen.add(one)
-        return tensor
-
-    tensors: list[NDArray[np.int32]] = []
-    try:
-        for shape, model, spread in zip(shapes, models, offsets or [None] * len(shapes), strict=True):
-            tensors.append(adapt(shape, model) if model.context else take(shape, model, spread))
-    except (AssertionError, ValueError) as error:
-        raise ContainerError("damaged payload: the entropy decoder met an impossible code word") from error
-    if encode(tensors, models, limit, offsets) != payload:
-        raise ContainerError("damaged payload: its end does not match its symbols")
-    return tensors
