@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from coordcodec.clock import Clock, OutOfTime
-
-if TYPE_CHECKING:
-    from coordcodec.inr.fit import Progress
+from coordcodec.clock import Clock, OutOfTime, Progress
 
 
 class Calls:

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable
+
+Progress = Callable[[str, int, int], None]
+"""Called now and then with a stage's name, the steps done and the steps in all, 0 if nobody knows."""
 
 
 class OutOfTime(Exception):

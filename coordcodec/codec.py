@@ -19,8 +19,8 @@ from typing import Any
 from coordcodec import compressed as opened
 from coordcodec import networks, plugins, scored, sizing
 from coordcodec.calls import Calls
-from coordcodec.clock import Clock, OutOfTime
-from coordcodec.compressed import Compressed, Encoded, Progress
+from coordcodec.clock import Clock, OutOfTime, Progress
+from coordcodec.compressed import Compressed, Encoded
 from coordcodec.data import Signal, Symbols
 from coordcodec.errors import RecipeError
 from coordcodec.hookspecs import Modality, Source

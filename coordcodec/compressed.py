@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from io import BytesIO
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from coordcodec import inits, plugins
+from coordcodec.clock import Progress
 from coordcodec.data import Coords, Field, Floats, Signal, Symbols
 from coordcodec.errors import ContainerError, InitialisationError, PluginError, SignalError
 from coordcodec.files import check_writable, read_bytes, write_bytes
@@ -23,7 +23,6 @@ from coordcodec.plugins import installed
 from coordcodec.stream import container, contexts, file
 from coordcodec.stream.container import Container
 
-Progress = Callable[[str, int, int], None]
 Source = bytes | str | os.PathLike[str] | BinaryIO
 
 

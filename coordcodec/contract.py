@@ -13,12 +13,11 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from coordcodec.data import Field, Floats, Signal
+from coordcodec.data import NAME, Field, Floats, Signal
 from coordcodec.errors import PluginError
 from coordcodec.hookspecs import Modality, Previewer, Source
 from coordcodec.recipe import Recipe
 
-_NAME = re.compile(r"[a-z][a-z0-9_-]{0,31}")
 _OPTION = re.compile(r"[a-z][a-z0-9_]*")
 _OF_DECOMPRESS = frozenset({"device", "force", "help", "init", "json", "output", "quiet"})
 _OF_COMPRESS = frozenset(
@@ -40,7 +39,7 @@ def fault_of(thing: object, protocol: type = Modality) -> str:
         lacking = [n for n in (*getattr(protocol, "__annotations__", {}), *methods) if not hasattr(thing, n)]
         return f"lacks {', '.join(lacking)}; see coordcodec.hookspecs"
     name: object = getattr(thing, "name", None)
-    if not isinstance(name, str) or not _NAME.fullmatch(name):
+    if not isinstance(name, str) or not NAME.fullmatch(name):
         return f"has the name {name!r}; a name is 1 to 32 of a-z, 0-9, _ and -, a letter first"
     if isinstance(thing, Modality):
         return _fault_of_facts(thing)

@@ -29,7 +29,8 @@ MAX_CHANNELS = 255
 SLICE = 1 << 16
 """Points that are evaluated at a time: about 16 MB of activations at width 64."""
 
-_NAME = re.compile(r"[a-z][a-z0-9_-]{0,31}")
+NAME = re.compile(r"[a-z][a-z0-9_-]{0,31}")
+"""The names of modalities and quantizers."""
 
 
 @dataclass(frozen=True)
@@ -176,7 +177,7 @@ class Signal:
     original: Any = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        if not _NAME.fullmatch(self.modality):
+        if not NAME.fullmatch(self.modality):
             raise SignalError(f"a modality's name is 1 to 32 of a-z, 0-9, _ and -, got {self.modality!r}")
         values = _checked_values(self.values)
         coords = _checked_coords(self.coords, len(values))

@@ -19,6 +19,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 
+def reason(error: BaseException) -> str:
+    """What an error says, in one line; the name of its type where it says nothing."""
+    said = (isinstance(error, OSError) and error.strerror) or str(error).strip() or type(error).__name__
+    return said.splitlines()[0]
+
+
 class CoordCodecError(Exception):
     """The base of every error that is the input's or the user's, not ours."""
 

@@ -7,7 +7,7 @@ import os
 import tempfile
 from pathlib import Path
 
-from coordcodec.errors import FileError
+from coordcodec.errors import FileError, reason
 
 MAX_BYTES = 1 << 31
 
@@ -22,7 +22,7 @@ def read_bytes(path: str | os.PathLike[str]) -> bytes:
     except (OSError, ValueError) as error:
         if isinstance(error, FileError):
             raise
-        raise FileError(f"cannot read {os.fspath(path)}: {_reason(error)}") from None
+        raise FileError(f"cannot read {os.fspath(path)}: {reason(error)}") from None
 
 
 def check_writable(path: str | os.PathLike[str], force: bool) -> None:
@@ -55,12 +55,8 @@ def write_bytes(path: str | os.PathLike[str], data: bytes, force: bool = False) 
         Path(temporary).chmod(0o666 & ~umask)
         Path(temporary).replace(path)
     except OSError as error:
-        raise FileError(f"cannot write {path}: {_reason(error)}") from None
+        raise FileError(f"cannot write {path}: {reason(error)}") from None
     finally:
         with contextlib.suppress(OSError):
             if temporary:
                 Path(temporary).unlink(missing_ok=True)
-
-
-def _reason(error: Exception) -> str:
-    return error.strerror or str(error) if isinstance(error, OSError) else str(error)

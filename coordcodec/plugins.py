@@ -16,7 +16,7 @@ from typing import Any, Generic, TypeVar
 import pluggy
 
 from coordcodec.contract import Checked, fault_of
-from coordcodec.errors import CoordCodecError, PluginError, RecipeError, UnknownName
+from coordcodec.errors import CoordCodecError, PluginError, RecipeError, UnknownName, reason
 from coordcodec.hookspecs import GROUP, Hooks, Modality, Quantizer
 
 T = TypeVar("T", Modality, Quantizer)
@@ -116,8 +116,8 @@ def _listed(objects: object, hook: str) -> list[Any]:
 
 
 def _reason(error: BaseException) -> str:
-    named = str(error) if isinstance(error, CoordCodecError) else f"{type(error).__name__}: {error}"
-    return named.splitlines()[0]
+    """An error of a plugin's, with its type unless it is one of coordcodec's."""
+    return reason(error) if isinstance(error, CoordCodecError) else f"{type(error).__name__}: {reason(error)}"
 
 
 def _origin(point: EntryPoint) -> tuple[str, str, EntryPoint]:

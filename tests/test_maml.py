@@ -321,7 +321,7 @@ def test_two_processes_learn_what_one_does(tmp_path):
     environment = {**os.environ, "XDG_CACHE_HOME": str(tmp_path), "OMP_NUM_THREADS": "1"}
 
     def run(output, *launcher):
-        command = [sys.executable, "-m", *launcher, "coordcodec.inr.maml", *words, "-o", output]
+        command = [sys.executable, "-m", *launcher, "coordcodec", "learn-init", *words, "-o", output]
         return subprocess.Popen(
             command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )

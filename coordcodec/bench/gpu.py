@@ -24,6 +24,7 @@ import numpy as np
 import torch
 
 from coordcodec.bench import parity
+from coordcodec.errors import reason
 
 ROOT = Path(__file__).resolve().parents[2]
 LIMIT = 240.0
@@ -74,7 +75,7 @@ class Check:
             except parity.Disagreement as error:
                 row |= {"state": "failed", "why": str(error)}
             except Exception as error:  # noqa: BLE001  one broken row must not hide the others
-                row |= {"state": "failed", "why": f"{type(error).__name__}: {error}".splitlines()[0]}
+                row |= {"state": "failed", "why": f"{type(error).__name__}: {reason(error)}"}
         row["seconds"] = round(time.monotonic() - began, 2)
         self.rows.append(row)
         print(_in_words(row), flush=True)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from math import prod
 from typing import Any
 
-from coordcodec.data import MAX_CHANNELS, MAX_DIMS
+from coordcodec.data import MAX_CHANNELS, MAX_DIMS, NAME
 from coordcodec.errors import ContainerError, InitialisationError
 from coordcodec.inr.spec import SIREN, SirenSpec, unpack_spec
 
@@ -21,7 +21,6 @@ MAX_STEPS = 16
 MAX_FACT = 4096
 
 _NAME = re.compile(r"[a-z0-9_.-]{1,64}")
-_MODALITY = re.compile(r"[a-z][a-z0-9_-]{0,31}")
 NETWORK = ("dims", "channels", "width", "depth", "num_frequencies", "sigma")
 OURS = ("format", "name", "modality", "network")
 """The metadata that are no facts."""
@@ -55,7 +54,7 @@ def heading(data: bytes) -> Heading:
                 f"not a usable initialisation: {_short(key)} takes {len(value)} characters, at most {MAX_FACT} are read"
             )
     name, modality = metadata.get("name", ""), metadata.get("modality", "")
-    if not (_NAME.fullmatch(name) and _MODALITY.fullmatch(modality)):
+    if not (_NAME.fullmatch(name) and NAME.fullmatch(modality)):
         raise InitialisationError(
             f"not a usable initialisation: its name is {_short(name)} and its modality {_short(modality)}; "
             "a name is 1 to 64 of a-z, 0-9, _, - and dot, a modality's 1 to 32 of a-z, 0-9, _ and -"

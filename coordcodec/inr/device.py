@@ -6,7 +6,7 @@ from functools import cache
 
 import torch
 
-from coordcodec.errors import RecipeError
+from coordcodec.errors import RecipeError, reason
 
 NARROW = 32
 """Networks of less width gain no time from bfloat16 on a CPU: their steps are not spent in matrix products."""
@@ -22,8 +22,7 @@ def find_device(name: str) -> torch.device:
         device = torch.device(name)
         torch.zeros(1, device=device)
     except (RuntimeError, AssertionError, NotImplementedError) as error:
-        reason = str(error).splitlines()[0]
-        raise RecipeError(f"device {name!r} cannot be used ({reason}); use auto, cpu or cuda") from None
+        raise RecipeError(f"device {name!r} cannot be used ({reason(error)}); use auto, cpu or cuda") from None
     return device
 
 

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 
 import torch
 
-from coordcodec.clock import Clock
+from coordcodec.clock import Clock, Progress
 from coordcodec.inr.objective import Objective
 from coordcodec.inr.optim import OPTIMIZERS, Adam, Soap
 from coordcodec.inr.siren import Params
 from coordcodec.inr.spec import SirenSpec
-
-Progress = Callable[[str, int, int], None]
-"""Called now and then with a stage's name, the steps done and the steps in all."""
 
 TIME_SHARE = 0.8
 """The share of a limited time that is for the fit; the rest is for quantization."""

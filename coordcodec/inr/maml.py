@@ -10,18 +10,13 @@ rates per step MAML++'s (Antoniou et al. 2019). By default the gradient is of se
 that of first order takes the inner gradients as constants.
 
 omega_0 is folded into the weights here, hence inner rates near 1 where the papers have 1e-2.
-
-As a program it is `coordcodec learn-init`, so that several processes can share the work:
-torchrun --nproc_per_node=2 -m coordcodec.inr.maml FOLDER ...
 """
 
 from __future__ import annotations
 
 import math
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -223,14 +218,3 @@ def slowed(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """A learner's state, which will go on at half the outer rates."""
     step, skipped, factor = state["numbers"].tolist()
     return {**state, "numbers": torch.tensor([step, skipped, factor / 2], dtype=torch.float64)}
-
-
-def main(arguments: Sequence[str]) -> Any:
-    """`coordcodec learn-init` with these arguments; returns the exit code."""
-    import importlib
-
-    return importlib.import_module("coordcodec.cli").main(["learn-init", *arguments])
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

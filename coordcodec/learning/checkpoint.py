@@ -9,7 +9,7 @@ from typing import Any
 
 from torch import Tensor
 
-from coordcodec.errors import FileError, InitialisationError
+from coordcodec.errors import FileError, InitialisationError, reason
 from coordcodec.files import write_bytes
 from coordcodec.learning.plan import option
 
@@ -44,7 +44,7 @@ def load(path: Path, arguments: Mapping[str, Any]) -> dict[str, Tensor]:
             theirs = json.loads(facts.get("arguments", ""))
             state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  it is no mapping
     except (SafetensorError, ValueError, RecursionError, OSError) as error:
-        raise InitialisationError(f"damaged checkpoint {path}: {str(error).splitlines()[0]}") from None
+        raise InitialisationError(f"damaged checkpoint {path}: {reason(error)}") from None
     _compare(path, theirs, json.loads(json.dumps(arguments)))
     return state
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from coordcodec.clock import Progress
 from coordcodec.inits import HIGHEST_CODE, LOWEST_CODE, sigmas_of
 from coordcodec.inr import fit, maml
 from coordcodec.inr.batches import Batches
@@ -37,7 +38,7 @@ def fitted(
     recipe: Recipe,
     steps: int,
     known: Sizes | None = None,
-    progress: fit.Progress | None = None,
+    progress: Progress | None = None,
 ) -> Params:
     """The parameters of tasks after the inner steps and `steps` steps of a fit: each (tasks, ...).
 

@@ -9,12 +9,12 @@ from functools import lru_cache
 
 import torch
 
+from coordcodec.clock import Progress
 from coordcodec.errors import FileError, SignalError
 from coordcodec.inr.batches import Batches
 from coordcodec.learning.tasks import Left, Mixed, Reader, find_files, find_others, held_bytes, spread
 from coordcodec.plugins import installed
 
-Watch = Callable[[str, int, int], None]
 Told = Callable[[str], None]
 
 MOST_BYTES = 1 << 30
@@ -38,7 +38,7 @@ class Pool:
     Raises FileError or SignalError for folders from which nothing can be learned.
     """
 
-    def __init__(self, reader: Reader, watch: Watch) -> None:
+    def __init__(self, reader: Reader, watch: Progress) -> None:
         plan = reader.plan
         self.reader, self.left = reader, Left()
         self.files = find_files(plan.folders, reader.modality.suffixes, plan.limit)
@@ -57,7 +57,7 @@ class Pool:
         self.at_hand: list[Batches] = []
         self._enter(0)
 
-    def _survey(self, watch: Watch) -> None:
+    def _survey(self, watch: Progress) -> None:
         """Read every file."""
         wanted = min(math.ceil(len(self.files) / EVERY), MOST_HELD_BACK)
         aside, due, room = set(spread(range(len(self.files)), wanted)), 0, MOST_BYTES

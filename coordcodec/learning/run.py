@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from coordcodec import __version__, inits
+from coordcodec.clock import Progress
 from coordcodec.data import Floats
 from coordcodec.errors import FileError
 from coordcodec.files import check_writable, write_bytes
@@ -19,11 +20,11 @@ from coordcodec.inr.device import find_device
 from coordcodec.inr.siren import Params
 from coordcodec.learning import curve, stages
 from coordcodec.learning.plan import Plan
-from coordcodec.learning.pool import Told, Watch
+from coordcodec.learning.pool import Told
 from coordcodec.learning.state import State, validated
 
 
-def learn(plan: Plan, told: Told | None = None, watch: Watch | None = None) -> dict[str, Any]:
+def learn(plan: Plan, told: Told | None = None, watch: Progress | None = None) -> dict[str, Any]:
     """Learn an initialisation and write it; returns the facts of the run, none where another process leads.
 
     told: gets a line at every validation. watch: gets (stage, done, total) now and then.

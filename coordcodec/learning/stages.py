@@ -8,10 +8,10 @@ import time
 import torch
 from torch import Tensor
 
+from coordcodec.clock import Progress
 from coordcodec.errors import InitialisationError
 from coordcodec.inr import spans
 from coordcodec.inr.batches import Batches
-from coordcodec.inr.fit import Progress
 from coordcodec.inr.siren import Params
 from coordcodec.inr.workers import Workers
 from coordcodec.learning import codes

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from coordcodec import codec
+from coordcodec.clock import Progress
 from coordcodec.errors import InitialisationError
 from coordcodec.hookspecs import Modality
 from coordcodec.inr import maml, siren
@@ -20,7 +21,7 @@ from coordcodec.inr.workers import Workers
 from coordcodec.learning import checkpoint
 from coordcodec.learning.curve import Point, decibels
 from coordcodec.learning.plan import Plan
-from coordcodec.learning.pool import Pool, Told, Watch
+from coordcodec.learning.pool import Pool, Told
 from coordcodec.learning.tasks import Reader
 from coordcodec.recipe import Recipe
 
@@ -36,7 +37,7 @@ class State:
     state the checkpoint holds.
     """
 
-    def __init__(self, plan: Plan, ranks: Ranks, device: torch.device, told: Told, watch: Watch) -> None:
+    def __init__(self, plan: Plan, ranks: Ranks, device: torch.device, told: Told, watch: Progress) -> None:
         """Read the folders. Raises FileError, SignalError, RecipeError or UnknownName."""
         self.start = time.monotonic()
         self.plan, self.ranks, self.device, self.told, self.watch = plan, ranks, device, told, watch

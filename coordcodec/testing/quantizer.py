@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 import numpy as np
 
-from coordcodec.data import Grid, Signal, Symbols
+from coordcodec.data import NAME, Grid, Signal, Symbols
 from coordcodec.hookspecs import Loss, Quantizer
 from coordcodec.inr.spec import SirenSpec
 from coordcodec.partition import Partition
@@ -21,7 +20,7 @@ def check_quantizer(quantizer: Quantizer) -> None:
     from coordcodec.inr import batches, fit, objective, siren
 
     assert isinstance(quantizer, Quantizer), f"{quantizer!r} lacks members of coordcodec.hookspecs.Quantizer"
-    assert re.fullmatch(r"[a-z][a-z0-9_-]{0,31}", quantizer.name), f"name {quantizer.name!r} is not 1 to 32 of a-z0-9_-"
+    assert NAME.fullmatch(quantizer.name), f"name {quantizer.name!r} is not 1 to 32 of a-z0-9_-"
     grid = Grid((24, 24))
     coords = grid.coords()
     values = (

@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from coordcodec.errors import RecipeError, SignalError
+from coordcodec.errors import RecipeError, SignalError, reason
 
 MAX_PIXELS = 1 << 27
 """Pictures with more pixels are neither read nor written: 134 megapixels."""
@@ -187,5 +187,4 @@ def write_pixels(pixels: Pixels, target: BinaryIO, suffix: str) -> None:
 
 
 def _reason(error: Exception) -> str:
-    words = (str(error) or type(error).__name__).splitlines()[0]
-    return re.sub(r" <_io\.BytesIO object at \w+>", "", words)  # Pillow names what it was given
+    return re.sub(r" <_io\.BytesIO object at \w+>", "", reason(error))  # Pillow names what it was given

@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from coordcodec.errors import RecipeError, SignalError
+from coordcodec.errors import RecipeError, SignalError, reason
 from coordcodec_sdf.glb import check_glb
 from coordcodec_sdf.meshes import Faces, Mesh, Points, checked_mesh
 from coordcodec_sdf.settings import MAX_FACES
@@ -62,7 +62,7 @@ def read_mesh(data: bytes, name: str) -> Mesh:
     except SignalError as error:
         raise SignalError(f"{name} {error}") from None
     except (Exception, SystemExit) as error:  # noqa: BLE001  the parsers raise anything on damaged files
-        raise SignalError(f"cannot read {name} as a mesh: {_reason(error)}") from None
+        raise SignalError(f"cannot read {name} as a mesh: {reason(error)[:200]}") from None
     mesh = checked_mesh(vertices, faces, name)
     if painted:
         warnings.warn(f"{name}: its colours or textures are not carried, only its shape is", stacklevel=3)
@@ -169,7 +169,3 @@ def _ply(vertices: Points, faces: Faces, number: str) -> bytes:
     rows["count"], rows["index"] = 3, faces
     kind = "<f8" if number == "double" else "<f4"
     return "\n".join(lines).encode() + vertices.astype(kind).tobytes() + rows.tobytes()
-
-
-def _reason(error: BaseException) -> str:
-    return (str(error) or type(error).__name__).strip().splitlines()[0][:200]
