@@ -6,11 +6,11 @@ READY := .venv/.ready
 .PHONY: demo inits test test-example browser lint bench bench-speed check-speed check-gpu bench-kodak bench-ablation bench-meshes bench-sounds bench-fields \
 	report docs picture clean
 
-$(READY): pyproject.toml constraints.txt
+$(READY): pyproject.toml benchmarks/pyproject.toml constraints.txt
 	test -d .venv || $(PYTHON) -m venv .venv
 	# torch first and by its exact version: an open range would bring gigabytes of CUDA libraries.
 	$(BIN)/pip install -q --disable-pip-version-check $$(grep '^torch==' constraints.txt)
-	$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt -e ".[dev,bench]"
+	$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt -e ".[dev]" -e ./benchmarks
 	touch $@
 
 # Compress a photograph, decode it again at its own size and a detail at four times the size.
@@ -89,11 +89,11 @@ browser:
 # Points per second against plain PyTorch, share of the matrix peak, decode rate, start-up time, and the race with
 # COIN's procedure to its published quality.
 bench-speed: $(READY)
-	$(BIN)/python -m coordcodec.bench.speed --race examples/kodim15.png -o docs/results/speed.jsonl
+	$(BIN)/python -m coordcodec_bench.speed --race examples/kodim15.png -o benchmarks/results/speed.jsonl
 
 # Exits with an error if a ratio has fallen far below the committed one of the same kind of device.
 check-speed: $(READY)
-	$(BIN)/python -m coordcodec.bench.speed --check docs/results/speed.jsonl
+	$(BIN)/python -m coordcodec_bench.speed --check benchmarks/results/speed.jsonl
 
 # Compare an accelerator with the CPU, in four minutes at most. Installs nothing and needs no network: PYTHON is
 # used where there is no .venv, and what is missing skips a row by name. DATA: folder with kodim15.png. PACKAGES: a
@@ -102,12 +102,12 @@ DEVICE ?= cuda
 DATA ?= examples
 OUT ?= $(if $(filter cpu,$(DEVICE)),.venv/check-gpu,docs)
 check-gpu:
-	PYTHONPATH=.:plugins$(addprefix :,$(PACKAGES)) $(if $(wildcard $(READY)),$(BIN)/python,$(PYTHON)) \
-		-m coordcodec.bench.gpu --device $(DEVICE) --data $(DATA) -o $(OUT) $(if $(filter cpu,$(DEVICE)),--quick)
+	PYTHONPATH=.:plugins:benchmarks$(addprefix :,$(PACKAGES)) $(if $(wildcard $(READY)),$(BIN)/python,$(PYTHON)) \
+		-m coordcodec_bench.gpu --device $(DEVICE) --data $(DATA) -o $(OUT) $(if $(filter cpu,$(DEVICE)),--quick)
 
 # The figures of docs/benchmarks.md. Each goes on where it was interrupted; rows that are there are not measured again,
 # so begin with an empty folder of results to measure all anew: make bench RESULTS=results. Some seven hours on two cores.
-RESULTS ?= docs/results
+RESULTS ?= benchmarks/results
 BENCH := $(BIN)/coordcodec bench
 JOBS ?= 1
 bench: bench-kodak bench-ablation bench-meshes bench-sounds bench-fields
@@ -119,25 +119,25 @@ FOUR := kodim02.png kodim05.png kodim15.png kodim23.png
 EIGHT := kodim01.png kodim05.png kodim08.png kodim11.png kodim15.png kodim19.png kodim20.png kodim23.png
 bench-kodak: $(READY)
 	$(BENCH) $(KODAK) -o $(RESULTS) --rates 0.15,0.3,0.6 --jobs $(JOBS)
-	$(BENCH) $(KODAK) -o $(RESULTS) --rates 0.16,0.31 --codecs coin:steps=10000 --only $(FOUR) --jobs $(JOBS)
+	$(BENCH) $(KODAK) -o $(RESULTS) --rates 0.16,0.31 --codecs coin:siren.steps=10000 --only $(FOUR) --jobs $(JOBS)
 	$(BENCH) $(KODAK) -o $(RESULTS) --rates 0.15,0.3 --codecs ours:effort=1,ours:effort=3 --only $(FOUR) --jobs $(JOBS)
 	$(BENCH) $(KODAK) -o $(RESULTS) --rates 0.3 --codecs ours:effort=9 --only kodim05.png kodim15.png --jobs $(JOBS)
 	$(BENCH) $(KODAK) -o $(RESULTS) --rates 0.15,0.3,0.6 --codecs ours:preset=basic --jobs $(JOBS)
-	$(BENCH) $(KODAK) -o $(RESULTS)/learned --rates 0.15,0.3,0.6 --codecs ours:quantizer=qat:init=auto --only $(EIGHT) --jobs $(JOBS)
-	$(BENCH) $(KODAK) -o $(RESULTS)/learned --rates 0.3 --codecs ours:init=image-w48:steps=0 --jobs $(JOBS)
+	$(BENCH) $(KODAK) -o $(RESULTS)/learned --rates 0.15,0.3,0.6 --codecs ours:siren.quantizer=qat:init=auto --only $(EIGHT) --jobs $(JOBS)
+	$(BENCH) $(KODAK) -o $(RESULTS)/learned --rates 0.3 --codecs ours:init=image-w48:siren.steps=0 --jobs $(JOBS)
 
 # Ours with one choice changed.
-CHANGED := ours,ours:extra_depth=0:init=none,ours:pull=0,ours:extra_depth=0:init=auto,ours:optimizer=adam:lr=0.006,ours:preset=basic,ours:quantizer=qat:init=auto
+CHANGED := ours,ours:siren.extra_depth=0:init=none,ours:siren.rate_penalty=0,ours:siren.extra_depth=0:init=auto,ours:siren.optimizer=adam:siren.lr=0.006,ours:preset=basic,ours:siren.quantizer=qat:init=auto
 bench-ablation: $(READY)
 	$(BENCH) $(KODAK) -o $(RESULTS)/ablation --rates 0.15,0.3 --effort 2 --codecs $(CHANGED) --only $(EIGHT) --jobs $(JOBS)
-	$(BIN)/python -m coordcodec.bench.recoded $(RESULTS)/ablation
+	$(BIN)/python -m coordcodec_bench.recoded $(RESULTS)/ablation
 
 # MESHES is a folder of meshes, here the five classic ones of the Stanford 3D Scanning Repository.
 MESHES ?= meshes
 bench-meshes: $(READY)
 	$(BENCH) $(MESHES) -o $(RESULTS) --modality sdf --rates 4096,8192,16384 --jobs $(JOBS)
 	$(BENCH) $(MESHES) -o $(RESULTS) --modality sdf --rates 4096,8192,16384 --codecs ours:preset=basic --jobs $(JOBS)
-	$(BENCH) $(MESHES) -o $(RESULTS)/learned --modality sdf --rates 4096 --codecs ours:effort=2:quantizer=qat,ours:effort=2:preset=basic --jobs $(JOBS)
+	$(BENCH) $(MESHES) -o $(RESULTS)/learned --modality sdf --rates 4096 --codecs ours:effort=2:siren.quantizer=qat,ours:effort=2:preset=basic --jobs $(JOBS)
 
 # SPEECH is a folder of clips, MUSIC one with gt_bach.wav of the SIREN paper.
 SPEECH ?= speech
@@ -145,8 +145,8 @@ MUSIC ?= music
 bench-sounds: $(READY)
 	$(BENCH) $(SPEECH) -o $(RESULTS) --modality audio --rates 32 --jobs $(JOBS)
 	$(BENCH) $(SPEECH) -o $(RESULTS) --modality audio --rates 32 --codecs ours:preset=basic --jobs $(JOBS)
-	$(BENCH) $(SPEECH) -o $(RESULTS)/learned --modality audio --rates 24 --codecs ours:effort=1:quantizer=qat,ours:effort=1:preset=basic --jobs $(JOBS)
-	$(BENCH) $(SPEECH) -o $(RESULTS)/learned --modality audio --rates 24 --codecs ours:effort=2,ours:effort=2:quantizer=qat,ours:effort=2:preset=basic --jobs $(JOBS)
+	$(BENCH) $(SPEECH) -o $(RESULTS)/learned --modality audio --rates 24 --codecs ours:effort=1:siren.quantizer=qat,ours:effort=1:preset=basic --jobs $(JOBS)
+	$(BENCH) $(SPEECH) -o $(RESULTS)/learned --modality audio --rates 24 --codecs ours:effort=2,ours:effort=2:siren.quantizer=qat,ours:effort=2:preset=basic --jobs $(JOBS)
 	$(BENCH) $(MUSIC) -o $(RESULTS) --modality audio --rates 48 --only gt_bach.wav --codecs ours,siren,mp3,aac,opus --jobs $(JOBS)
 
 # FIELDS is a folder with A1B_north_america.nc.
@@ -160,12 +160,12 @@ bench-fields: $(READY)
 report: $(READY)
 	$(BENCH) report $(RESULTS) -o docs/report.html --force
 
-# Tables in README.md and docs/benchmarks.md from docs/results, and the picture at the head of the README.
+# Tables in README.md and docs/benchmarks.md from benchmarks/results, and the picture at the head of the README.
 docs: $(READY)
-	$(BIN)/python -m coordcodec.bench.documents
+	$(BIN)/python -m coordcodec_bench.documents
 
 picture: demo
-	$(BIN)/python -m coordcodec.bench.figure examples/kodim15.png demo/kodim15.ccdc -o docs/kodim15.png
+	$(BIN)/python -m coordcodec_bench.figure examples/kodim15.png demo/kodim15.ccdc -o docs/kodim15.png
 
 clean:
 	rm -rf .venv demo dist build

@@ -14,8 +14,8 @@ The public names:
 
 from coordcodec import errors
 from coordcodec.codec import compress, decompress, open
-from coordcodec.compressed import Compressed
 from coordcodec.data import Grid, Signal
+from coordcodec.decoder import Compressed
 from coordcodec.recipe import Recipe
 
 __version__ = "0.1.0"

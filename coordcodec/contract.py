@@ -60,7 +60,9 @@ def _fault_of_facts(modality: Modality) -> str:
             return f"has the {fact} {getattr(modality, fact)!r}; expected a word"
     if not isinstance(defaults, Recipe):
         return f"has defaults of type {type(defaults).__name__}; expected a coordcodec.Recipe"
-    if (defaults.rate, defaults.num_bytes, defaults.width) == (None, None, None):
+    if (defaults.rate, defaults.num_bytes) == (None, None) and not any(
+        kind.fixed for kind in defaults.choices.values()
+    ):
         return "has defaults without a target; set rate, num_bytes or width in them"
     return next((fault for member in TAKEN if (fault := _fault_of_options(modality, member))), "")
 

@@ -120,21 +120,21 @@ class Quantizer(Protocol):
 
     name: what --quantizer calls it. It is not stored: a decoder does not need it.
 
-    One that has `in_loop = True` besides lets the fit see what bits are worth where a size is to be met: parameters are
-    held down by the bits that they would take (`coordcodec.inr.pull`), networks may be deeper, and the spans say how
-    fine a grid each tensor is worth. The built-in rd is such a one.
+    One that has `in_loop = True`, too, lets the fit see what bits are worth where a size is to be met: a rate penalty
+    holds parameters down by the bits that they would take, networks may be deeper, and the ranges say how fine a grid
+    each tensor is worth. The built-in rd is such a one.
     """
 
     name: str
 
     def __call__(
-        self, params: Mapping[str, Tensor], loss: Loss, spans: Mapping[str, float], bits: float, budget: int
+        self, params: Mapping[str, Tensor], loss: Loss, ranges: Mapping[str, float], bits: float, budget: int
     ) -> Symbols:
         """Quantize the parameters of a fitted network, or their updates to a learned initialisation.
 
         params: float32 tensors by name, each (parts, ...); not to be changed.
         loss: see `Loss`. Each call costs one step of the fit. It raises when the time is over; let that pass.
-        spans: how far the grid of each tensor reaches at `bits` bits, so that its step is span / (2^(bits - 1) - 1):
+        ranges: how far the grid of each tensor reaches at `bits` bits, so that its step is reach / (2^(bits - 1) - 1):
             the largest magnitude of a tensor, or what a learned initialisation says; a parameter may lie beyond.
         bits: the width of the symbols, 2 to 12; need not be whole, so that a rate can be met exactly. A
             quantizer must give a smaller file for fewer bits.

@@ -3,70 +3,41 @@
 from __future__ import annotations
 
 import dataclasses
-import math
-from dataclasses import dataclass
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 from coordcodec.errors import RecipeError, UnknownName
-from coordcodec.partition import POINTS_PER_PART
+from coordcodec.specs import CHOICES, PRESETS, RENAMED, Choices, check_ranges
 
 EFFORTS = range(1, 10)
 PRECISIONS = "auto", "float32", "bfloat16"
-TARGETS = ("rate", "num_bytes", "quality", "target_score", "width")
-_STEPS = (600, 1250, 2400, 3900, 5700, 9000, 15000, 25000, 50000)
-_REFERENCE_PARAMETERS = 17000
-"""The size of network (width 64) at which `_STEPS` holds; steps go with one over its square root."""
-_REFERENCE_WIDTH, _REFERENCE_DEPTH = 64, 3
-"""The width and depth up to which `lr` holds for SOAP."""
+TARGETS = ("rate", "num_bytes", "quality", "target_score")
+_SAID = {"num_bytes": "bytes", "target_score": "score"}
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, init=False)
 class Recipe:
     """Every encoder choice. A decoder needs none of it.
 
-    At most one of the five targets is set:
+    At most one target is set:
     rate: the file's rate in the modality's unit, > 0; met from below.
     num_bytes: the file's size in bytes, > 0; met from below.
     quality: 1 to 100; 50 is the size of the modality's default target, 12 more are twice the bytes.
     target_score: the modality's main score (psnr_db for pictures); the smallest file that reaches it, found by a few
-        fits, see `coordcodec.aim`.
-    width: neurons per hidden layer, 1 to 1024; the rate is then whatever comes out.
+        fits, see `coordcodec.encoder.search`. Or a choice of a layer that fixes the size, such as a width.
     lenient: a rate or size too small to be met gives the smallest file and a warning instead of an error; set
         where the target is a default and not somebody's choice.
 
-    The network:
-    depth: hidden-to-hidden layers, 0 to 16.
-    extra_depth: further ones, 0 to 16, where the fit sees the rate and neither a learned initialisation nor `width`
-        decides the network, unless that makes it narrower than 32.
-    num_frequencies: frequencies of the positional encoding, 0 to 32; 0 for none.
-    sigma: ratio of successive frequencies, 1 to 8, in thousandths.
-    omega_0: frequency factor of the SIREN initialisation, > 0.
-    architectures: if not empty, the only (depth, width) pairs to choose from.
-
-    The parts, each with a network of its own (see `coordcodec.partition`):
-    part_points: most points of a grid per part, 64 to 2^24.
-    part_bytes: with a rate or size as target: as many parts of a grid as get about so many bytes each, >= 64;
-        None: as few as `part_points` allows.
-    margin: how far parts overlap, in 256ths of a part's side, 0 to 127; the field fades from one to the next.
-    gains: whether each part is fitted at full amplitude, with its gain coded in a byte.
-
-    The fit:
-    effort: 1 (seconds) to 9 (as long as it helps); decides `steps` unless that is set.
+    How to work:
+    effort: 1 (seconds) to 9 (as long as it helps); decides the steps of a fit unless a layer's choices do.
     time_budget: seconds that fit, quantization and coding may take, >= 0, whatever effort or steps say; which bytes
         come out then depends on the machine. None: no limit.
     init: where the fit starts. "auto": at the shipped learned initialisation that fits the modality and the size, if
-        there is one and it helps: where `extra_depth` is set and the fit is not a short one, it does not; "none": at a
-        random SIREN (Sitzmann et al. 2020), so that the file stands alone; else the name or the path of a learned
-        initialisation, which then decides the network.
-    pace: what the steps that effort decides are multiplied by, 0.01 to 100.
-    steps: minibatch steps, >= 0; without any, a learned initialisation has still its inner steps.
-    optimizer: "soap" or "adam".
-    lr: peak learning rate, > 0; for SOAP that of widths up to 64 and depths up to 3, see `planned_lr`.
-    batch: points per step and part, >= 64.
-    l1: weight of the L1 norm of the parameters as stored, omega_0 folded in, in the loss, >= 0; the default is the
-        1e-5 that Strümpler et al. put on unfolded ones.
-    pull: with the quantizer "rd" or a learned initialisation, in place of the L1 norm: how strongly parameters or
-        updates are held down, 0 to 100, in units of what their bits are worth; see `coordcodec.inr.pull`.
+        there is one and it helps; "none": at random, so that the file stands alone; else the name or the path of a
+        learned initialisation, which then decides the network.
     precision: of the matrix products of the fit: "float32", "bfloat16", or "auto": bfloat16 where the processor has
         units for it and the network is wide enough to gain from them.
     threads: CPU threads that share the fit, 1 to 1024, four at most are used; None: as many as PyTorch uses. They
@@ -74,69 +45,87 @@ class Recipe:
     seed: 0 to 2^32 - 1.
     device: "auto", "cpu", "cuda" or another name that torch knows.
 
-    The quantization:
-    quantizer: name of a quantizer; with "rd" the fit sees the rate too, "half" stores 16-bit floats as they are.
-    bits: nominal width of the symbols, 2 to 12. With a rate target the steps are refined so that it is met.
-    coded_bits: with the quantizer "rd" and a rate target, the bits in the file per parameter for which a network is
-        chosen that stands alone and is very wide, 1 to 12; fewer make it larger and coarser.
+    choices: what else each kind of layer may be told, by kind; see `coordcodec.specs`. A kind's name is a keyword too:
+        Recipe(rate=32, siren={"depth": 2}), and an attribute: recipe.siren.depth.
 
-    Raises RecipeError for values out of range and for contradictions.
+    Names of a kind's choices that are given without the kind are those of earlier versions; they work, with a
+    DeprecationWarning, until 1.0. Raises RecipeError for values out of range and for contradictions, TypeError for
+    names that there are not.
     """
 
     rate: float | None = None
     num_bytes: int | None = None
     quality: int | None = None
     target_score: float | None = None
-    width: int | None = None
     lenient: bool = False
-    depth: int = 3
-    extra_depth: int = 0
-    num_frequencies: int = 16
-    sigma: float = 1.4
-    omega_0: float = 30.0
-    architectures: tuple[tuple[int, int], ...] = ()
-    part_points: int = POINTS_PER_PART
-    part_bytes: int | None = None
-    margin: int = 0
-    gains: bool = False
     effort: int = 5
     time_budget: float | None = None
     init: str = "auto"
-    pace: float = 1.0
-    steps: int | None = None
-    optimizer: str = "soap"
-    lr: float = 6.5e-2
-    batch: int = 12288
-    l1: float = 3.3e-7
-    pull: float = 1.0
     precision: str = "auto"
     threads: int | None = None
     seed: int = 0
     device: str = "auto"
-    quantizer: str = "rd"
-    bits: int = 8
-    coded_bits: float = 4.3
+    choices: Mapping[str, Choices] = field(default_factory=dict)
 
-    def __post_init__(self) -> None:
-        given = [name for name in TARGETS if getattr(self, name) is not None]
-        if len(given) > 1:
-            raise RecipeError(f"choose one of rate, bytes, quality, score and width, got {' and '.join(given)}")
+    def __init__(self, **given: Any) -> None:
+        """See the class for the names."""
+        given = _by_kind(given, stacklevel=2)
+        known = {f.name: f for f in dataclasses.fields(self)}
+        unknown = [name for name in given if name not in known and name not in CHOICES]
+        if unknown:
+            raise TypeError(f"a recipe has no {', '.join(unknown)}; it has {', '.join([*known, *CHOICES])}")
+        kinds = dict(given.pop("choices", {}))
+        for name, kind in CHOICES.items():
+            kinds[name] = _made(kind, kinds.get(name, kind()), given.pop(name, {}))
+        for name, value in known.items():
+            object.__setattr__(self, name, given.get(name, value.default))
+        object.__setattr__(self, "choices", MappingProxyType(kinds))
+        self._check()
+
+    def _check(self) -> None:
+        targets = [_SAID.get(name, name) for name in TARGETS if getattr(self, name) is not None]
+        targets += [choice.fixed for choice in self.choices.values() if choice.fixed]
+        if len(targets) > 1:
+            raise RecipeError(f"choose one of rate, bytes, quality, score and width, got {' and '.join(targets)}")
         if self.target_score is not None and self.time_budget is not None:
             raise RecipeError("a score takes several fits and cannot be met within a time; choose one of the two")
-        for name, lowest, highest in _RANGES:
-            value = getattr(self, name)
-            if value is not None and not (isinstance(value, int | float) and lowest <= value <= highest):
-                said = name.removeprefix("num_").replace("_", " ")
-                raise RecipeError(f"{said} must be in {lowest:g} to {highest:g}, got {value!r}")
-        for name, choices in _CHOICES.items():
-            if getattr(self, name) not in choices:
-                raise UnknownName(name, getattr(self, name), choices)
+        check_ranges(self, _RANGES)
+        if self.precision not in PRECISIONS:
+            raise UnknownName("precision", self.precision, PRECISIONS)
 
-    def replace(self, **choices: Any) -> Recipe:
+    def __getattr__(self, name: str) -> Any:
+        """The choices of a kind of layer; or, deprecated, one of them without the kind."""
+        if not name.startswith("_"):
+            choices: Mapping[str, Choices] = self.__dict__.get("choices", {})
+            if name in choices:
+                return choices[name]
+            kind, choice = kind_and_choice(name)
+            if kind is not None and kind in choices:
+                _deprecated(f"recipe.{name}", f"recipe.{kind}.{choice}", stacklevel=2)
+                return getattr(choices[kind], choice)
+        raise AttributeError(f"a recipe has no {name!r}")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Copied and pickled by its fields: read-only mappings are neither."""
+        return _again, (self._given(),)
+
+    def __hash__(self) -> int:
+        return hash(tuple(sorted(self._given().items(), key=lambda item: item[0])))
+
+    def _given(self) -> dict[str, Any]:
+        own = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name != "choices"}
+        return {**own, **self.choices}
+
+    def replace(self, **changes: Any) -> Recipe:
         """This recipe with some choices changed. A new target takes the place of the old one."""
-        if any(choices.get(name) is not None for name in TARGETS):
-            choices = {**dict.fromkeys(TARGETS), "lenient": False} | choices
-        return dataclasses.replace(self, **choices)
+        changes = _by_kind(changes, stacklevel=2)
+        asked = {name: changes.pop(name, {}) for name in self.choices}
+        kinds = {name: _made(CHOICES[name], kind, asked[name]) for name, kind in self.choices.items()}
+        fixing = [name for name, kind in kinds.items() if kind.fixed and kind.fixed in _as_dict(asked[name])]
+        if fixing or any(changes.get(name) is not None for name in TARGETS):
+            changes = {**dict.fromkeys(TARGETS), "lenient": False} | changes
+            kinds = {name: kind if name in fixing else kind.released() for name, kind in kinds.items()}
+        return Recipe(**{**self._given(), **changes, **kinds})
 
     def with_preset(self, name: str) -> Recipe:
         """This recipe with a preset's choices. Raises UnknownName."""
@@ -144,70 +133,54 @@ class Recipe:
             raise UnknownName("preset", name, PRESETS)
         return self.replace(**PRESETS[name])
 
-    def planned_steps(self, parameters: int) -> int:
-        """How many steps to fit a network of so many parameters."""
-        if self.steps is not None:
-            return self.steps
-        share = (_REFERENCE_PARAMETERS / max(parameters, 1)) ** 0.5
-        return max(1, int(_STEPS[self.effort - 1] * self.pace * min(max(share, 0.25), 1.5)))
 
-    def planned_lr(self, width: int, depth: int) -> float:
-        """The peak learning rate for a network of that width and depth.
-
-        SOAP's updates have entries of about the rate whatever the width; what they change in the next layer's sums
-        grows with it. Kodak's kodim05 at 0.6 bpp, effort 3, width 112: 21.5 dB at 0.065, 25.2 dB at 0.043; at 0.3 bpp,
-        depth 5, width 64: 23.6 dB at 0.065, 23.7 dB at 0.05.
-        """
-        if self.optimizer != "soap":
-            return self.lr
-        deeper = math.sqrt(max(1.0, depth / _REFERENCE_DEPTH))
-        return self.lr * min(1.0, _REFERENCE_WIDTH / width) / deeper
-
-
-_RANGES: tuple[tuple[str, float, float], ...] = (
+_RANGES = (
     ("rate", 1e-9, 1e9),
     ("num_bytes", 1, 1 << 30),
     ("quality", 1, 100),
     ("target_score", -1000, 1e9),
     ("time_budget", 0, 1e8),
-    ("width", 1, 1024),
-    ("depth", 0, 16),
-    ("extra_depth", 0, 16),
-    ("num_frequencies", 0, 32),
-    ("sigma", 1, 8),
-    ("omega_0", 1e-3, 1e6),
-    ("part_points", 64, 1 << 24),
-    ("part_bytes", 64, 1 << 30),
-    ("margin", 0, 127),
     ("effort", EFFORTS[0], EFFORTS[-1]),
-    ("pace", 0.01, 100),
-    ("steps", 0, 10**8),
-    ("lr", 1e-9, 10),
-    ("batch", 64, 1 << 24),
-    ("l1", 0, 1),
-    ("pull", 0, 100),
     ("threads", 1, 1024),
     ("seed", 0, 2**32 - 1),
-    ("bits", 2, 12),
-    ("coded_bits", 1, 12),
 )
-_CHOICES = {"optimizer": ("soap", "adam"), "precision": PRECISIONS}
 
-PRESETS: dict[str, dict[str, Any]] = {
-    # Strümpler et al. 2022: SIREN with positional encoding, L1, 8 bits, AdaRound, QAT, entropy coding; here with SOAP.
-    "basic": {"quantizer": "qat", "init": "none"},
-    # Dupont et al. 2021 (COIN): its five architectures (layers x width 5x20, 5x30, 10x28, 10x40, 13x49; their
-    # count of layers includes the first), no encoding, 16-bit weights, no entropy coding. Their learning rate of 2e-4
-    # holds for weights that are multiplied by omega_0 = 30; here that is folded in.
-    "coin": {
-        "init": "none",
-        "num_frequencies": 0,
-        "part_bytes": None,
-        "gains": False,
-        "architectures": ((4, 20), (4, 30), (9, 28), (9, 40), (12, 49)),
-        "optimizer": "adam",
-        "lr": 6e-3,
-        "l1": 0.0,
-        "quantizer": "half",
-    },
-}
+
+def _again(given: dict[str, Any]) -> Recipe:
+    return Recipe(**given)
+
+
+def kind_and_choice(name: str) -> tuple[str | None, str]:
+    """The kind of layer that has a choice of that name, and what it is called today."""
+    name = RENAMED.get(name, name)
+    return next((kind for kind, choices in CHOICES.items() if name in choices.__dataclass_fields__), None), name
+
+
+def _by_kind(given: Mapping[str, Any], stacklevel: int) -> dict[str, Any]:
+    """The same with the names of earlier versions moved to the kinds that they are of."""
+    found = dict(given)
+    for name in given:
+        kind, choice = kind_and_choice(name)
+        if kind:
+            _deprecated(f"{name}=", f'{kind}={{"{choice}": ...}}', stacklevel + 1)
+            found[kind] = {**_as_dict(found.get(kind, {})), choice: found.pop(name)}
+    return found
+
+
+def _as_dict(choices: Choices | Mapping[str, Any]) -> dict[str, Any]:
+    return dict(choices) if isinstance(choices, Mapping) else dict(vars(choices))
+
+
+def _made(kind: type[Choices], before: Choices | Mapping[str, Any], changes: Choices | Mapping[str, Any]) -> Choices:
+    """Choices of a kind, changed by others."""
+    if not isinstance(changes, Mapping):
+        return changes
+    unknown = set(_as_dict(before)) | set(changes)
+    unknown -= set(kind.__dataclass_fields__)
+    if unknown:
+        raise TypeError(f"{kind.kind} has no choice {', '.join(sorted(unknown))}; see coordcodec.specs")
+    return kind(**{**_as_dict(before), **changes})
+
+
+def _deprecated(old: str, new: str, stacklevel: int) -> None:
+    warnings.warn(f"{old} is a choice of one kind of layer; write {new}", DeprecationWarning, stacklevel + 1)

@@ -141,7 +141,9 @@ def test_clipped_peaks_of_a_lossy_file_are_said():
 )
 def test_extraordinary_sounds_go_all_the_way(samples):
     signal = read(encoded(samples.astype(np.float32), subtype="PCM_16"))
-    opened = coordcodec.open(coordcodec.compress((samples, 16000), modality="audio", width=8, steps=20, device="cpu"))
+    opened = coordcodec.open(
+        coordcodec.compress((samples, 16000), modality="audio", siren={"width": 8, "steps": 20}, device="cpu")
+    )
     assert AUDIO.render(opened.field, signal.meta).shape == samples.shape
     assert len(sf.read(io.BytesIO(opened.export(".wav")))[0]) == len(samples)
     scores = AUDIO.score(opened.field, signal)
@@ -374,7 +376,7 @@ def go_through(path):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
         try:
-            data = coordcodec.compress(path, modality="audio", width=8, steps=20, device="cpu")
+            data = coordcodec.compress(path, modality="audio", siren={"width": 8, "steps": 20}, device="cpu")
         except CoordCodecError as error:
             assert "\n" not in str(error)
             assert path.name in str(error)

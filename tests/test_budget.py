@@ -12,11 +12,12 @@ import numpy as np
 import pytest
 
 import coordcodec
-from coordcodec import codec, sizing
+from coordcodec import codec
 from coordcodec.clock import Clock
-from coordcodec.compressed import Compressed
+from coordcodec.decoder import Compressed
+from coordcodec.encoder.plan import target_bytes
 from coordcodec.errors import RecipeError
-from coordcodec.inr.fit import schedule
+from coordcodec.layers.siren.fit import schedule
 from coordcodec.plugins import installed
 
 
@@ -56,7 +57,7 @@ def test_what_was_stopped_is_kept_though_its_score_is_not_defined(photograph, mo
     made = codec.compress_signal(signal, kind, recipe, None, clock)
     assert coordcodec.open(made.data).render().shape == photograph.shape
     with pytest.raises(RecipeError, match="psnr_db is not defined for this signal"):
-        codec.compress_signal(signal, kind, recipe.replace(target_score=30.0, steps=5), None, Clock())
+        codec.compress_signal(signal, kind, recipe.replace(target_score=30.0, siren={"steps": 5}), None, Clock())
 
 
 def test_a_clock_tells_what_is_spent(monkeypatch):
@@ -110,29 +111,29 @@ def test_no_time_at_all_is_enough_for_a_start_from_an_initialisation(photograph)
 def test_quality_is_a_plain_knob(photograph):
     image = modality("image")
     read = image.read(np.zeros((512, 768, 3), np.uint8))
-    bytes_at = [sizing.target_bytes(codec.make_recipe(image, quality=q), image, read) for q in (1, 38, 50, 62, 100)]
+    bytes_at = [target_bytes(codec.make_recipe(image, quality=q), image, read) for q in (1, 38, 50, 62, 100)]
     assert bytes_at == sorted(bytes_at)
-    assert bytes_at[2] == sizing.target_bytes(image.defaults, image, read) == 14745
+    assert bytes_at[2] == target_bytes(image.defaults, image, read) == 14745
     assert bytes_at[1] == pytest.approx(14745 / 2, abs=1)
     assert bytes_at[3] == 2 * 14745
-    sizes = [len(quick(photograph, quality=q, steps=20)) for q in (62, 86)]
+    sizes = [len(quick(photograph, quality=q, siren={"steps": 20})) for q in (62, 86)]
     assert 1.7 < sizes[1] / sizes[0] < 4.5
     with pytest.warns(UserWarning, match=r"quality 1 is too little for this signal: writing at most \d+ bytes"):
-        quick(photograph, quality=1, steps=20)
+        quick(photograph, quality=1, siren={"steps": 20})
 
 
 def test_quality_needs_a_size_to_refer_to(photograph):
     class Odd(type(modality("image"))):
-        defaults = coordcodec.Recipe(width=8)
+        defaults = coordcodec.Recipe(siren={"width": 8})
 
     with pytest.raises(RecipeError, match="image has no default size that a quality could refer to"):
         codec.compress_signal(Odd().read(photograph), Odd(), codec.make_recipe(Odd(), quality=50))
 
 
 def test_a_score_is_met_from_above(photograph):
-    data = quick(photograph, target_score=21.0, steps=150)
+    data = quick(photograph, target_score=21.0, siren={"steps": 150})
     assert 20.7 <= psnr(data, photograph) < 25.5
-    more = quick(photograph, target_score=24.0, steps=150)
+    more = quick(photograph, target_score=24.0, siren={"steps": 150})
     assert psnr(more, photograph) >= 23.7
     assert len(more) > len(data)
 
@@ -154,9 +155,9 @@ def test_a_score_may_be_a_distance():
     heights = coordcodec.Signal(grid, values, "heights")
     found = {}
     for goal in (0.15, 0.045):
-        recipe = codec.make_recipe(Heights(), target_score=goal, steps=300, device="cpu")
+        recipe = codec.make_recipe(Heights(), target_score=goal, siren={"steps": 300}, device="cpu")
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(coordcodec.compressed.Compressed, "modality", property(lambda self: Heights()))
+            patch.setattr(coordcodec.decoder.Compressed, "modality", property(lambda self: Heights()))
             made = codec.compress_signal(heights, Heights(), recipe)
         reached = Heights().score(codec.open(made.data).field, heights)["rms"]
         assert reached <= goal * 1.04
@@ -167,7 +168,7 @@ def test_a_score_may_be_a_distance():
 def test_a_score_out_of_reach_says_what_was_reached():
     noise = np.random.default_rng(0).integers(0, 256, (16, 16, 3)).astype(np.uint8)
     with pytest.raises(RecipeError, match=r"psnr_db 99 was not reached: \d+ bytes reach [\d.]+, the best"):
-        quick(noise, target_score=99, steps=30)
+        quick(noise, target_score=99, siren={"steps": 30})
 
 
 @pytest.mark.parametrize(

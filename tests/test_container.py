@@ -1,6 +1,7 @@
 """The container: what is packed unpacks, and nothing hostile gets through."""
 
 import contextlib
+import dataclasses
 import math
 import struct
 import zlib
@@ -9,10 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from coordcodec.data import round_step
+import coordcodec
 from coordcodec.errors import ContainerError
-from coordcodec.stream.container import BINARY16, PARAMETRIC, Container, TensorCode, pack, unpack
-from coordcodec.stream.weight_models import Model
+from coordcodec.partition import Partition
+from coordcodec.specs import SirenSpec
+from coordcodec.stream.container import Container, Section, frame_bytes, pack, unpack
 
 PLAIN = (
     st.booleans()
@@ -28,29 +30,26 @@ META = st.dictionaries(
 
 
 @st.composite
+def specs(draw, dims, channels):
+    counts = tuple(draw(st.lists(st.integers(1, 8), min_size=dims, max_size=dims)))
+    boxes = math.prod(counts)
+    gains = draw(st.sampled_from([b"", bytes(range(256)) * (boxes // 256) + bytes(boxes % 256)]))
+    numbers = [draw(st.integers(1, 1024)), draw(st.integers(0, 16)), draw(st.integers(0, 32))]
+    sigma = draw(st.integers(1000, 8000))
+    return SirenSpec(dims, channels, *numbers, sigma, Partition(counts, draw(st.integers(0, 127))), gains)
+
+
+@st.composite
 def containers(draw):
-    dims = draw(st.integers(1, 4))
+    dims, channels = draw(st.integers(1, 4)), draw(st.integers(1, 255))
     shape = draw(st.just([]) | st.lists(st.integers(1, 1000), min_size=dims, max_size=dims))
-    coding = draw(st.sampled_from([BINARY16, PARAMETRIC]))
-    models = st.builds(Model, st.integers(1, 255), st.integers(0, 255))
-    adapted = st.builds(Model, st.integers(1, 63).map(lambda half: 2 * half), st.integers(0, 255), st.integers(0, 2))
-    model = draw(st.sampled_from([models, adapted]))
-    code = st.builds(TensorCode, st.floats(1e-20, 1e20).map(round_step), model)
-    parts = tuple(draw(st.lists(st.integers(1, 8), min_size=dims, max_size=dims)))
-    boxes = math.prod(parts)
+    chunk = bytes([draw(st.integers(0, 2))]) + draw(st.binary(max_size=80))
+    section = Section(draw(specs(dims, channels)), (chunk,), draw(st.just(b"") | st.binary(min_size=8, max_size=8)))
     return Container(
         modality=draw(st.from_regex(r"[a-z][a-z0-9_-]{0,31}", fullmatch=True)),
         dims=dims,
-        meta={**draw(META), "shape": shape, "channels": draw(st.integers(1, 255))},
-        parts=parts,
-        margin=draw(st.integers(0, 127)),
-        gains=draw(st.sampled_from([b"", bytes(range(256)) * (boxes // 256) + bytes(boxes % 256)])),
-        network=(draw(st.integers(0, 255)), draw(st.binary(max_size=30))),
-        coding=coding,
-        bits=16 if coding == BINARY16 else draw(st.integers(2, 12)),
-        tensors=() if coding == BINARY16 else tuple(draw(st.lists(code, min_size=1, max_size=5))),
-        payload=draw(st.binary(max_size=50)),
-        init=draw(st.just(b"") | st.binary(min_size=8, max_size=8)),
+        meta={**draw(META), "shape": shape, "channels": channels},
+        sections=(section,),
     )
 
 
@@ -65,9 +64,23 @@ def test_what_is_packed_unpacks(container):
 @settings(deadline=None)
 @given(containers())
 def test_a_file_says_the_lowest_version_that_describes_it(container):
-    contextual = any(tensor.model.context for tensor in container.tensors)
-    version = 4 if contextual else 3 if container.init else 2 if container.margin or container.gains else 1
+    (section,) = container.sections
+    cut = section.spec.partition.margin or section.spec.gains
+    version = 4 if section.chunks[0][0] == 2 else 3 if container.init else 2 if cut else 1
     assert pack(container)[4] == version
+
+
+@settings(deadline=None)
+@given(containers(), st.booleans())
+def test_the_size_of_a_header_is_known_before_the_file_is_made(container, learned):
+    (section,) = container.sections
+    half = section.chunks[0][0] == 0
+    table = b"" if half else bytes(1 + 1 + 4 * 2 * (section.spec.depth + 2))
+    chunk = section.chunks[0][:1] + table
+    whole = dataclasses.replace(section, chunks=(chunk,), init=bytes(8) if learned else b"")
+    data = pack(dataclasses.replace(container, sections=(whole,)))
+    frame = frame_bytes(container.modality, container.dims, container.meta)
+    assert len(data) == frame + section.spec.header_bytes(learned, half)
 
 
 @settings(deadline=None)
@@ -100,6 +113,8 @@ def signed(body):
 
 
 HEAD = b"CCDC\x01"
+NET = b"\x01\x06\x00\x08\x01\x03\x07\xd0"
+"""The bytes of a small network."""
 
 
 @pytest.mark.parametrize(
@@ -128,19 +143,21 @@ HEAD = b"CCDC\x01"
         (signed(HEAD + b"\x04\x01i\x01\x03\x03\x01a\x09"), "unknown type 9"),
         (signed(HEAD + b"\x04\x01i\x01\x03\x06\x01a\x01\x01a\x01"), "'a' twice"),
         (signed(HEAD + b"\x04\x01i\x01\x03\x07\x01a\x03\x00\x00\x80\x7f"), "finite"),
-        (signed(HEAD + b"\x00\x01i\x01\x03\x01\x00\x07"), "unknown coding 7"),
-        (signed(HEAD + b"\x00\x01i\x01\x03\x01\x00\x02"), "unknown coding 2"),
-        (signed(b"CCDC\x04\x00\x01i\x01\x03\x01\x00\x02\x08\x01\x3f\x80\x40\x20"), "shape in 1..255"),
-        (signed(b"CCDC\x04\x00\x01i\x01\x03\x01\x00\x02\x08\x01\x3f\x80\xc0\x20"), "shape in 1..255"),
-        (signed(HEAD + b"\x00\x01i\x01\x03\x01\x00\x01\x0d\x01"), "symbol width is 13"),
-        (signed(HEAD + b"\x00\x01i\x01\x03\x01\x00\x01\x08\x01\x00\x00\x20\x20"), "quantization step"),
-        (signed(HEAD + b"\x00\x01i\x01\x03\x01\x00\x01\x08\x01\x7f\x80\x20\x20"), "quantization step"),
-        (signed(HEAD + b"\x00\x01i\x01\x03\x01\x00\x01\x08\x01\x3f\x80\x00\x20"), "shape in 1..255"),
+        (signed(HEAD + b"\x00\x01i\x01\x03\x09\x00"), "unknown kind of network 9"),
+        (signed(HEAD + b"\x00\x01i\x01\x03\x01\x01\x07"), "specification takes 6 bytes, got 1"),
+        (signed(HEAD + b"\x00\x01i\x01\x03" + NET + b"\x07"), "unknown coding 7"),
+        (signed(HEAD + b"\x00\x01i\x01\x03" + NET + b"\x02"), "unknown coding 2"),
+        (signed(b"CCDC\x04\x00\x01i\x01\x03" + NET + b"\x02\x08\x01\x3f\x80\x40\x20"), "shape in 1..255"),
+        (signed(b"CCDC\x04\x00\x01i\x01\x03" + NET + b"\x02\x08\x01\x3f\x80\xc0\x20"), "shape in 1..255"),
+        (signed(HEAD + b"\x00\x01i\x01\x03" + NET + b"\x01\x0d\x01"), "symbol width is 13"),
+        (signed(HEAD + b"\x00\x01i\x01\x03" + NET + b"\x01\x08\x01\x00\x00\x20\x20"), "quantization step"),
+        (signed(HEAD + b"\x00\x01i\x01\x03" + NET + b"\x01\x08\x01\x7f\x80\x20\x20"), "quantization step"),
+        (signed(HEAD + b"\x00\x01i\x01\x03" + NET + b"\x01\x08\x01\x3f\x80\x00\x20"), "shape in 1..255"),
     ],
 )
 def test_hostile_files_are_refused_and_told_why(data, says):
     with pytest.raises(ContainerError) as caught:
-        unpack(data)
+        coordcodec.open(data)
     assert says in str(caught.value)
     assert "\n" not in str(caught.value)
 
@@ -148,4 +165,4 @@ def test_hostile_files_are_refused_and_told_why(data, says):
 def test_meta_that_no_file_can_hold_is_refused():
     meta = {"note": "x" * 5000, "shape": [], "channels": 1}
     with pytest.raises(ContainerError, match="4096"):
-        pack(Container("x", 1, meta, (1,), 0, b"", (1, b""), BINARY16, 16, (), b""))
+        pack(Container("x", 1, meta, (Section(SirenSpec(1, 1, 4, 1, 0, 1400), (b"\0",)),)))

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from coordcodec.bench import documents, published
-from coordcodec.bench.arenas import arena_of
-from coordcodec.bench.rows import load
 from coordcodec.cli.arguments import build_parser
 from coordcodec.recipe import PRESETS
+from coordcodec_bench import documents, published
+from coordcodec_bench.baselines import baselines_of
+from coordcodec_bench.rows import load
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -52,10 +52,10 @@ def test_the_python_in_the_readme_runs(tmp_path, monkeypatch, photograph):
 
 
 def test_the_plugin_in_the_documentation_is_what_the_kit_writes(tmp_path):
-    from coordcodec import kit
+    from coordcodec import scaffold
 
     page = ROOT / "docs" / "plugins.md"
-    kit.create("heightmap", tmp_path / "a")
+    scaffold.create("heightmap", tmp_path / "a")
     module = next(block for block in blocks(page, "python") if "class " in block)
     assert module == (tmp_path / "a" / "coordcodec_heightmap.py").read_text()
     assert (tmp_path / "a" / "tests" / "test_heightmap.py").read_text() in blocks(page, "python")
@@ -108,7 +108,7 @@ def test_the_committed_results_are_complete(modality, rates, files):
     rows = rows_of(modality)
     assert [r for r in rows if r["status"] != "ok"] == []
     ours = "ours:preset=basic" if modality == "audio" else "ours"
-    for codec in (ours, *arena_of(modality).peers):
+    for codec in (ours, *baselines_of(modality).codecs):
         for rate in rates:
             assert len({r["file"] for r in rows if (r["codec"], r["target_rate"]) == (codec, rate)}) == files, codec
 

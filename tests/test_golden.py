@@ -63,8 +63,10 @@ def test_any_flipped_byte_and_any_cut_is_noticed(path):
 
 
 def test_what_a_file_says_of_its_contexts():
-    whole, parts, ordered = (coordcodec.open(p).info["contexts"] for p in FILES if p.stem.startswith("v4"))
+    whole, parts, ordered = (coordcodec.open(p).info["layers"][0]["contexts"] for p in FILES if p.stem.startswith("v4"))
     assert whole == parts
     assert {"weight0": "columns", "weight1": "rows"}.items() <= whole.items()
     assert {f"bias{layer}": "differences" for layer in range(4)}.items() <= ordered.items()
-    assert not any(coordcodec.open(p, init_of(p)).info["contexts"] for p in FILES if not p.stem.startswith("v4"))
+    assert not any(
+        coordcodec.open(p, init_of(p)).info["layers"][0]["contexts"] for p in FILES if not p.stem.startswith("v4")
+    )

@@ -16,11 +16,12 @@ import coordcodec
 from coordcodec import codec, inits
 from coordcodec.cli import main
 from coordcodec.data import Signal
+from coordcodec.encoder.plan import make_plan
 from coordcodec.errors import ContainerError, FileError, InitialisationError, MissingInitialisation, UnknownName
-from coordcodec.inits import format, heading, shelf
-from coordcodec.inr.spec import SirenSpec
+from coordcodec.inits import format, header, store
 from coordcodec.partition import gain_of
-from coordcodec.stream import container, file
+from coordcodec.specs import INIT_BYTES, SirenSpec
+from coordcodec.stream import weights
 from tests.golden.make import TINY, learned, updated
 
 SMALL = SirenSpec(1, 1, 2, 0, 0, 1000)
@@ -33,7 +34,7 @@ def folders(tmp_path, monkeypatch):
     places = [tmp_path / "shipped", tmp_path / "listed", tmp_path / "cache" / "coordcodec" / "initialisations"]
     for place in places[:2]:
         place.mkdir()
-    monkeypatch.setattr(shelf, "SHIPPED", places[0])
+    monkeypatch.setattr(store, "SHIPPED", places[0])
     monkeypatch.setenv("COORDCODEC_INITS", str(places[1]))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     return places
@@ -44,7 +45,7 @@ def small(**changed):
     tensors = {name: np.ones(shape) for name, shape in SMALL.shapes().items()}
     given = {
         "name": "small", "modality": "image", "spec": SMALL, "theta": tensors, "rates": [tensors], "codes": tensors,
-        "spans": dict.fromkeys(tensors, 0.5), "facts": {"licence": "MIT"}, **changed,
+        "ranges": dict.fromkeys(tensors, 0.5), "facts": {"licence": "MIT"}, **changed,
     }  # fmt: skip
     return inits.pack(**given)
 
@@ -66,19 +67,19 @@ def contents(draw):
     name = draw(st.from_regex(r"[a-z0-9_.-]{1,64}", fullmatch=True))
     modality = draw(st.from_regex(r"[a-z][a-z0-9_-]{0,31}", fullmatch=True))
     facts = draw(st.dictionaries(st.sampled_from(["licence", "gain", "ähm", ""]), st.text(max_size=30)))
-    spans = {tensor: draw(half.filter(lambda x: x > 0)) for tensor in spec.shapes()}
-    return name, modality, spec, tensors(half), rates, tensors(st.integers(-64, 63), np.int8), spans, facts
+    ranges = {tensor: draw(half.filter(lambda x: x > 0)) for tensor in spec.shapes()}
+    return name, modality, spec, tensors(half), rates, tensors(st.integers(-64, 63), np.int8), ranges, facts
 
 
 @settings(deadline=None)
 @given(contents())
 def test_what_is_packed_parses(content):
-    name, modality, spec, theta, rates, codes, spans, facts = content
+    name, modality, spec, theta, rates, codes, ranges, facts = content
     data = inits.pack(*content)
     init = inits.parse(data)
     assert (init.name, init.modality, init.spec, dict(init.facts)) == (name, modality, spec, facts)
     assert [*init.theta] == [*spec.shapes()]
-    assert init.spans == spans
+    assert init.ranges == ranges
     for ours, theirs in ((init.theta, theta), (init.codes, codes), *zip(init.rates, rates, strict=True)):
         assert all(np.array_equal(ours[k], theirs[k]) and ours[k].dtype == theirs[k].dtype for k in spec.shapes())
     for key, offsets in init.offsets().items():
@@ -272,16 +273,16 @@ def test_what_would_be_refused_is_not_packed(changed, says):
 def test_the_format_page_names_the_limits_of_the_code():
     page = (Path(__file__).parent.parent / "docs" / "format.md").read_text()
     for words, value in (
-        ("(at most 2^20); the header", heading.MAX_HEADER == 1 << 20),
-        ("The whole has at most 2^26 bytes", heading.MAX_FILE == 1 << 26),
-        ("texts of at most 4096 characters", heading.MAX_FACT == 4096),
-        ("s = 0, 1 ... up to 15, or none at all", heading.MAX_STEPS == 16),
+        ("(at most 2^20); the header", header.MAX_HEADER == 1 << 20),
+        ("The whole has at most 2^26 bytes", header.MAX_FILE == 1 << 26),
+        ("texts of at most 4096 characters", header.MAX_FACT == 4096),
+        ("s = 0, 1 ... up to 15, or none at all", header.MAX_STEPS == 16),
         ("2^(c / 2); -64 to 63", (format.LOWEST_CODE, format.HIGHEST_CODE) == (-64, 63)),
-        ("| init | 8 |", format.ID_BYTES == container.INIT_BYTES == 8),
-        ("`coordcodec-init-1`", heading.FORMAT == "coordcodec-init-1"),
+        ("| init | 8 |", INIT_BYTES == 8),
+        ("`coordcodec-init-1`", header.FORMAT == "coordcodec-init-1"),
         (
             "4096 + 256 k; with *init* at most\n2^20 + 256 k",
-            (file.FREE_PARAMETERS, file.FREE_UPDATES) == (4096, 1 << 20),
+            (weights.FREE_PARAMETERS, weights.FREE_UPDATES) == (4096, 1 << 20),
         ),
     ):
         assert words in page
@@ -423,7 +424,7 @@ def test_a_field_is_theta_and_updates(folders, parts, half):
     plain = {k: learnt.theta[k] + q.dequantize() for k, q in opened.symbols.items()}
     import torch
 
-    from coordcodec.inr.siren import as_field
+    from coordcodec.layers.siren.network import as_field
     from coordcodec.partition import Partition
 
     expected = as_field(TINY, plain, Partition(parts), torch.device("cpu"))(POINTS)
@@ -592,5 +593,5 @@ def test_shapes_start_from_smaller_networks_where_the_fit_sees_the_rate(quantize
     coords = np.random.default_rng(0).uniform(-1, 1, (50, 3)).astype(np.float32)
     signal = Signal(coords, coords[:, :1], "sdf", {"c": [0.0, 0.0, 0.0], "s": 1.0, "t": 0.05})
     kind = codec.find_modality(signal.values, "sdf")
-    plan = codec._plan(signal, kind, codec.make_recipe(kind, quantizer=quantizer, num_bytes=num_bytes))
+    plan = make_plan(signal, kind, codec.make_recipe(kind, siren={"quantizer": quantizer}, num_bytes=num_bytes))
     assert plan.init.name == name

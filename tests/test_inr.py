@@ -8,15 +8,17 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from coordcodec.compute import kernels, sampling
+from coordcodec.compute.device import choose_precision, find_device, has_bfloat16_units
+from coordcodec.compute.optim import Adam, Soap
+from coordcodec.compute.workers import PIECES, Workers
 from coordcodec.data import Grid, Signal
 from coordcodec.errors import ContainerError, RecipeError
-from coordcodec.inr import batches, fit, kernels, objective, siren
-from coordcodec.inr.device import choose_precision, find_device, has_bfloat16_units
-from coordcodec.inr.encoding import encode
-from coordcodec.inr.optim import Adam, Soap
-from coordcodec.inr.spec import SirenSpec, unpack_spec
-from coordcodec.inr.workers import PIECES, Workers
+from coordcodec.layers.siren import batches, fit, network, objective
+from coordcodec.layers.siren.encoding import encode
+from coordcodec.layers.siren.penalty import L1Penalty
 from coordcodec.partition import Partition
+from coordcodec.specs import SirenSpec, unpack_spec
 
 CPU = torch.device("cpu")
 
@@ -24,7 +26,7 @@ CPU = torch.device("cpu")
 def make(signal, spec, partition=None, batch=100_000, l1=0.0, dtype=torch.float32, device=CPU):
     partition = partition or Partition((1,) * signal.dims)
     source = batches.batches_of(signal, partition, spec, batch, 0, device)
-    return objective.Objective(spec, source, l1, dtype, device)
+    return objective.Objective(spec, source, dtype, device, L1Penalty(l1))
 
 
 def test_the_encoding_is_that_of_the_papers():
@@ -49,7 +51,7 @@ def test_the_number_of_parameters_is_that_of_the_papers():
 
 def test_activations_start_with_the_spread_that_siren_promises():
     spec = SirenSpec(2, 1, 256, 3, 0, 1000)
-    params = siren.init(spec, 1, 0)
+    params = network.init(spec, 1, 0)
     hidden = torch.rand(1, 4000, 2) * 2 - 1
     for layer in range(4):
         phase = torch.baddbmm(params[f"bias{layer}"][:, None], hidden, params[f"weight{layer}"].mT)
@@ -71,7 +73,7 @@ def test_the_written_out_gradient_is_autograds(shape, parts):
         coords = grid.coords()
     values = np.stack([np.sin(3 * coords.sum(1)), np.cos(coords[:, 0])], axis=1).astype(np.float32) * 0.5
     signal, spec, partition = Signal(grid, values, "x"), SirenSpec(len(parts), 2, 16, 2, 3, 1400), Partition(parts)
-    params = siren.init(spec, len(partition), 0)
+    params = network.init(spec, len(partition), 0)
     loss, number, local = make(signal, spec, partition, l1=1e-3), *partition.locate(coords)
     with loss:
         value, gradients = loss.gradient(params)
@@ -80,7 +82,7 @@ def test_the_written_out_gradient_is_autograds(shape, parts):
     for part in range(len(partition)):
         own = {name: tensor[part : part + 1] for name, tensor in free.items()}
         mine = number == part
-        out = siren.apply(spec, own, torch.from_numpy(local[mine])[None])[0]
+        out = network.apply(spec, own, torch.from_numpy(local[mine])[None])[0]
         expected = expected + (out - torch.from_numpy(values[mine])).square().mean()
     expected.backward()
     assert float(value) == pytest.approx(float(expected.detach()), rel=1e-5)
@@ -91,7 +93,7 @@ def test_the_written_out_gradient_is_autograds(shape, parts):
 def test_autograd_differentiates_through_the_loss(waves):
     spec = SirenSpec(2, 2, 8, 1, 2, 1400)
     loss = make(waves, spec)
-    params = {name: tensor.requires_grad_() for name, tensor in siren.init(spec, 1, 0).items()}
+    params = {name: tensor.requires_grad_() for name, tensor in network.init(spec, 1, 0).items()}
     value = 3 * loss(params)
     value.backward()
     _, gradients = make(waves, spec).gradient({name: tensor.detach() for name, tensor in params.items()})
@@ -101,7 +103,7 @@ def test_autograd_differentiates_through_the_loss(waves):
 
 def test_low_precision_and_threads_change_the_gradient_little(waves):
     spec = SirenSpec(2, 2, 32, 3, 4, 1400)
-    params = siren.init(spec, 1, 0)
+    params = network.init(spec, 1, 0)
     _, exact = make(waves, spec).gradient(params)
     rough = make(waves, spec, dtype=torch.bfloat16)
     with rough:
@@ -170,7 +172,7 @@ def test_an_epoch_sees_every_sample(shape):
 
 @pytest.mark.parametrize(("count", "size"), [(512, 16), (768, 16), (37, 6), (5, 5), (1, 1), (7, 2)])
 def test_a_group_takes_a_sample_from_every_strip(count, size):
-    groups = batches.strata(count, size, torch.Generator().manual_seed(0))
+    groups = sampling.strata(count, size, torch.Generator().manual_seed(0))
     assert groups.shape == (math.ceil(count / size), size)
     assert set(groups.flatten().tolist()) == set(range(count))
     for strip in groups.T:  # of several samples no strip reaches into another
@@ -180,7 +182,7 @@ def test_a_group_takes_a_sample_from_every_strip(count, size):
 
 @pytest.mark.parametrize("counts", [(32, 48), (48, 32), (1, 1), (9,), (40, 7, 9), (7, 40, 9), (2, 3, 4, 5)])
 def test_products_come_evenly(counts):
-    order = batches.products(counts, torch.Generator().manual_seed(0))
+    order = sampling.products(counts, torch.Generator().manual_seed(0))
     assert sorted(order.tolist()) == list(range(math.prod(counts)))
     longest = max(counts)
     groups = torch.stack(torch.unravel_index(order, counts))[:, : max(longest, math.prod(counts) // longest)]
@@ -206,7 +208,7 @@ def test_minibatches_of_scattered_points_are_spread_over_them(dims, count, size)
 
 def test_the_curve_keeps_neighbours_together():
     coords = torch.rand(4096, 3, generator=torch.Generator().manual_seed(0))
-    order = batches.along_curve(coords)
+    order = sampling.along_curve(coords)
     assert sorted(order.tolist()) == list(range(4096))
     jumps = coords[order].diff(dim=0).norm(dim=1)
     assert jumps.mean() < 0.2 * coords.diff(dim=0).norm(dim=1).mean()
@@ -268,7 +270,7 @@ def test_a_fit_lowers_the_error(waves, device):
     place = torch.device(device)
     spec = SirenSpec(2, 2, 16, 2, 4, 1400)
     loss = make(waves, spec, dtype=choose_precision("auto", place, 16), device=place)
-    params = {name: tensor.to(place) for name, tensor in siren.init(spec, 1, 0).items()}
+    params = {name: tensor.to(place) for name, tensor in network.init(spec, 1, 0).items()}
     stages = []
     with loss:
         fitted, steps = fit.fit(
@@ -285,7 +287,7 @@ def test_a_fine_fit_is_finished_in_full_precision(waves):
     errors = {}
     for dtype in (torch.bfloat16, torch.float32):
         with make(waves, spec, dtype=dtype) as loss:
-            fit.fit(loss, siren.init(spec, 1, 0), steps=800, lr=2e-2, optimizer="soap")
+            fit.fit(loss, network.init(spec, 1, 0), steps=800, lr=2e-2, optimizer="soap")
             errors[dtype] = float(loss.error)
             assert loss.dtype == torch.float32
     assert errors[torch.bfloat16] < max(3 * errors[torch.float32], 2e-7)
@@ -293,7 +295,7 @@ def test_a_fine_fit_is_finished_in_full_precision(waves):
 
 def test_a_diverging_fit_goes_back_and_slows_down(waves):
     spec = SirenSpec(2, 2, 16, 2, 4, 1400)
-    params = siren.init(spec, 1, 0)
+    params = network.init(spec, 1, 0)
     with make(waves, spec) as loss:
         fit.fit(loss, params, steps=600, lr=3.0, optimizer="soap")
         assert float(loss.error) < 0.5
@@ -307,20 +309,20 @@ def test_a_perfect_fit_stops_early():
     signal = Signal(Grid((1, 1)), np.full((1, 3), 0.25), "x")
     spec = SirenSpec(2, 3, 4, 1, 0, 1400)
     with make(signal, spec) as loss:
-        _, steps = fit.fit(loss, siren.init(spec, 1, 0), steps=20_000, lr=1e-2, optimizer="adam")
+        _, steps = fit.fit(loss, network.init(spec, 1, 0), steps=20_000, lr=1e-2, optimizer="adam")
     assert steps < 20_000
 
 
 def test_a_field_is_the_network_in_slices_and_in_parts(waves):
     spec, partition = SirenSpec(2, 2, 8, 1, 3, 1400), Partition((2, 3))
-    params = siren.init(spec, 6, 0)
-    field = siren.as_field(spec, {n: t.numpy() for n, t in params.items()}, partition, CPU)
+    params = network.init(spec, 6, 0)
+    field = network.as_field(spec, {n: t.numpy() for n, t in params.items()}, partition, CPU)
     coords = waves.coords.coords()
     number, local = partition.locate(coords)
     values = field(coords)
     for i in range(0, len(coords), 37):
         own = {name: tensor[number[i] : number[i] + 1] for name, tensor in params.items()}
-        expected = siren.apply(spec, own, torch.from_numpy(local[i : i + 1])[None])[0, 0]
+        expected = network.apply(spec, own, torch.from_numpy(local[i : i + 1])[None])[0, 0]
         assert np.allclose(values[i], expected, atol=1e-5)
     with pytest.raises(ValueError, match=r"\(n, 2\)"):
         field(np.zeros((3, 3), np.float32))

@@ -11,7 +11,7 @@ import types
 import numpy as np
 import pytest
 
-from coordcodec import kit
+from coordcodec import scaffold
 from coordcodec.errors import FileError, RecipeError
 from coordcodec.plugins import Entry, Plugins, Registry
 
@@ -87,13 +87,13 @@ def test_the_command_says_what_it_wrote(command, tmp_path):
 
 
 def test_an_author_need_not_read_more_than_sixty_lines(tmp_path):
-    kit.create("heightmap", tmp_path / "a")
+    scaffold.create("heightmap", tmp_path / "a")
     assert len((tmp_path / "a" / "coordcodec_heightmap.py").read_text().splitlines()) <= 60
 
 
 @pytest.mark.parametrize("name", ["class", "none", "signal", "grid", "a", "a-b_c--d", "x" * 32])
 def test_names_that_mean_something_to_python_work_too(name, tmp_path):
-    files = kit.create(name, tmp_path / "a")
+    files = scaffold.create(name, tmp_path / "a")
     for path in files:
         text = (tmp_path / "a" / path).read_text()
         assert "@" not in text.replace("@hookimpl", "")
@@ -109,19 +109,19 @@ def test_names_that_mean_something_to_python_work_too(name, tmp_path):
 @pytest.mark.parametrize("name", ["", "Height", "3d", "a b", "-a", "a-", "a_", "a/b", "..", "é", "x" * 33, "a\n"])
 def test_bad_names_are_refused(name, tmp_path):
     with pytest.raises(RecipeError, match="a modality's name is 1 to 32 of a-z, 0-9, _ and -"):
-        kit.create(name, tmp_path / "a")
+        scaffold.create(name, tmp_path / "a")
     assert found(tmp_path) == []
 
 
 def test_a_taken_name_is_refused_with_the_plugin_that_has_it(tmp_path):
     with pytest.raises(RecipeError, match=r"coordcodec 0\.\d\.\d has a modality 'image' already; choose another name"):
-        kit.create("image", tmp_path / "a", force=True)
+        scaffold.create("image", tmp_path / "a", force=True)
     registry = Registry("modality", {"toy": Entry(types.SimpleNamespace(name="toy"), "one", "1.0")})
     registry.collisions["toy"] = "two plugins register the modality 'toy': one and two; uninstall one of them"
     plugins = Plugins()
     plugins.modalities = registry
     with pytest.raises(RecipeError, match="one and two; uninstall one of them, or choose another name"):
-        kit.create("toy", tmp_path / "a", plugins=plugins)
+        scaffold.create("toy", tmp_path / "a", plugins=plugins)
     assert found(tmp_path) == []
 
 
@@ -131,9 +131,9 @@ def test_what_exists_is_not_overwritten_without_force(tmp_path):
     (folder / "tests" / "test_heightmap.py").write_text("mine")
     (folder / "notes.txt").write_text("mine")
     with pytest.raises(FileError, match="exists and is not empty.*--force"):
-        kit.create("heightmap", folder)
+        scaffold.create("heightmap", folder)
     assert found(folder) == ["notes.txt", "tests/test_heightmap.py"]
-    kit.create("heightmap", folder, force=True)
+    scaffold.create("heightmap", folder, force=True)
     assert found(folder) == sorted([*FILES, "notes.txt"])
     assert (folder / "notes.txt").read_text() == "mine"
     assert (folder / "tests" / "test_heightmap.py").read_text() != "mine"
@@ -143,16 +143,16 @@ def test_what_exists_is_not_overwritten_without_force(tmp_path):
 def test_an_empty_folder_is_filled(tmp_path, monkeypatch):
     (tmp_path / "a").mkdir()
     monkeypatch.chdir(tmp_path / "a")
-    kit.create("heightmap", ".")
+    scaffold.create("heightmap", ".")
     assert found(tmp_path / "a") == sorted(FILES)
 
 
 def test_a_folder_that_cannot_be_made_is_refused(tmp_path):
     (tmp_path / "file").write_text("mine")
     with pytest.raises(FileError, match="it is a file"):
-        kit.create("heightmap", tmp_path / "file", force=True)
+        scaffold.create("heightmap", tmp_path / "file", force=True)
     with pytest.raises(FileError, match="there is no folder"):
-        kit.create("heightmap", tmp_path / "no" / "a")
+        scaffold.create("heightmap", tmp_path / "no" / "a")
     assert found(tmp_path) == ["file"]
 
 
@@ -162,12 +162,12 @@ def test_it_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
 
     monkeypatch.setattr("pathlib.Path.rename", full)
     with pytest.raises(FileError, match="No space left on device"):
-        kit.create("heightmap", tmp_path / "a")
+        scaffold.create("heightmap", tmp_path / "a")
     assert list(tmp_path.iterdir()) == []
 
 
 def test_the_folder_has_ordinary_permissions(tmp_path):
-    kit.create("heightmap", tmp_path / "a")
+    scaffold.create("heightmap", tmp_path / "a")
     (tmp_path / "b").mkdir()
     assert (tmp_path / "a").stat().st_mode == (tmp_path / "b").stat().st_mode
     assert os.access(tmp_path / "a" / "README.md", os.R_OK)

@@ -11,17 +11,17 @@ from PIL import Image
 
 import coordcodec
 from coordcodec import codec, inits
-from coordcodec.bench import ours
 from coordcodec.data import Grid, Quantized, Signal, round_step
 from coordcodec.errors import InitialisationError, MissingInitialisation, RecipeError, UnknownName
-from coordcodec.inr import batches, curvature, objective, siren, spans
-from coordcodec.inr.pull import Pull
-from coordcodec.inr.spec import SirenSpec
+from coordcodec.layers.siren import batches, curvature, network, objective, ranges
+from coordcodec.layers.siren.penalty import RatePenalty
 from coordcodec.learning.plan import Plan
 from coordcodec.learning.run import learn
 from coordcodec.partition import Partition
 from coordcodec.plugins import modality
-from coordcodec.stream import container, file
+from coordcodec.specs import SirenSpec
+from coordcodec.stream import weights
+from coordcodec_bench import ours
 
 ROOT = Path(__file__).parent.parent
 CPU = torch.device("cpu")
@@ -32,7 +32,7 @@ def places(tmp_path, monkeypatch):
     """No initialisations but those that a test puts into these two folders: shipped ones and the cache."""
     shipped = tmp_path / "shipped"
     shipped.mkdir()
-    monkeypatch.setattr("coordcodec.inits.shelf.SHIPPED", shipped)
+    monkeypatch.setattr("coordcodec.inits.store.SHIPPED", shipped)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.delenv("COORDCODEC_INITS", raising=False)
     return shipped
@@ -70,7 +70,8 @@ def alone(pixels, num_bytes, **choices):
     """The same network, fitted from a random start."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of a fixed size that leaves bytes to spare
-        return encoded(pixels, init="none", num_bytes=num_bytes, architectures=((3, 12),), **choices)
+        siren = {"architectures": ((3, 12),), **choices.pop("siren", {})}
+        return encoded(pixels, init="none", num_bytes=num_bytes, siren=siren, **choices)
 
 
 def psnr(pixels, made):
@@ -79,7 +80,7 @@ def psnr(pixels, made):
 
 @pytest.mark.parametrize("quantizer", ["qat", "rd"])
 def test_few_steps_give_the_better_picture_at_the_same_size(photo, learned, quantizer):
-    gains, few = [], {"steps": 100, "quantizer": quantizer}
+    gains, few = [], {"siren": {"steps": 100, "quantizer": quantizer}}
     for y, x in ((20, 210), (150, 270)):
         pixels = photo[y : y + 64, x : x + 96]
         ours, none = encoded(pixels, num_bytes=800, init=str(learned), **few), alone(pixels, 800, **few)
@@ -91,9 +92,9 @@ def test_few_steps_give_the_better_picture_at_the_same_size(photo, learned, quan
 @pytest.mark.parametrize("height, width", [(64, 96), (96, 64), (61, 97), (24, 190), (190, 24), (13, 17)])
 def test_pictures_of_any_orientation_and_shape(photo, learned, height, width):
     pixels = photo[30 : 30 + height, 192 : 192 + width]
-    made = encoded(pixels, init=str(learned), num_bytes=800, steps=100)
+    made = encoded(pixels, init=str(learned), num_bytes=800, siren={"steps": 100})
     assert made.init
-    assert made.spec == made.init.spec
+    assert made.spec.network == made.init.spec
     opened = codec.open(made.data, made.init)
     decoded = np.asarray(opened.render())
     assert decoded.shape == pixels.shape
@@ -101,7 +102,7 @@ def test_pictures_of_any_orientation_and_shape(photo, learned, height, width):
     # What the score says of the field is what the picture is, and both are about as good as without an initialisation:
     # decoding the wrong way round costs ten decibels and more.
     assert 10 * np.log10(255**2 / error) == pytest.approx(psnr(pixels, made), abs=0.05)
-    assert psnr(pixels, made) > psnr(pixels, alone(pixels, 800, steps=100)) - 2
+    assert psnr(pixels, made) > psnr(pixels, alone(pixels, 800, siren={"steps": 100})) - 2
 
 
 def test_turning_a_picture_turns_what_is_decoded(photo, learned):
@@ -123,7 +124,7 @@ def test_the_file_names_it_and_decodes_with_it_alone(photo, learned):
 
 
 def test_decompressing_takes_it_too(photo, learned, tmp_path):
-    made = encoded(photo[30:62, 220:268], init=str(learned), num_bytes=600, steps=20)
+    made = encoded(photo[30:62, 220:268], init=str(learned), num_bytes=600, siren={"steps": 20})
     coordcodec.decompress(made.data, tmp_path / "a.png", init=learned)
     with Image.open(tmp_path / "a.png") as picture:
         assert np.array_equal(np.asarray(picture), codec.open(made.data, made.init).render())
@@ -131,7 +132,7 @@ def test_decompressing_takes_it_too(photo, learned, tmp_path):
 
 def test_equal_seeds_give_equal_bytes(photo, learned):
     pixels = photo[30:62, 220:268]
-    one, other = (encoded(pixels, init=str(learned), num_bytes=600, steps=50).data for _ in range(2))
+    one, other = (encoded(pixels, init=str(learned), num_bytes=600, siren={"steps": 50}).data for _ in range(2))
     assert one == other
 
 
@@ -141,48 +142,53 @@ def test_a_signal_in_parts_starts_every_part_there(learned):
     x = grid.coords()
     values = np.stack([np.sin(4 * x[:, 0] + k) * np.cos(3 * x[:, 1]) for k in range(3)], axis=1) * 0.8
     signal = Signal(grid, values.astype(np.float32), "image")
-    recipe = codec.make_recipe(modality("image"), None, init=str(learned), part_points=700, effort=1, device="cpu")
-    made = codec.compress_signal(signal, modality("image"), recipe.replace(width=spec.width))
+    recipe = codec.make_recipe(
+        modality("image"), None, init=str(learned), siren={"part_points": 700}, effort=1, device="cpu"
+    )
+    made = codec.compress_signal(signal, modality("image"), recipe.replace(siren={"width": spec.width}))
     opened = codec.open(made.data, made.init)
-    assert np.prod(opened.container.parts) > 2
+    assert np.prod(opened.section.spec.partition.counts) > 2
     assert ((opened.field(x) - values) ** 2).mean() < 1e-2
 
 
 def test_auto_takes_the_shipped_one_that_fits(photo, learned, places):
     pixels = photo[30:94, 220:316]
-    assert encoded(pixels, width=12, steps=1).init is None
+    assert encoded(pixels, siren={"width": 12, "steps": 1}).init is None
     inits.keep(learned.read_bytes())
-    assert encoded(pixels, width=12, steps=1).init is None, "one in the cache is nobody's default"
+    assert encoded(pixels, siren={"width": 12, "steps": 1}).init is None, "one in the cache is nobody's default"
     (places / "image-w12.safetensors").write_bytes(learned.read_bytes())
-    assert encoded(pixels, width=12, steps=1).init
+    assert encoded(pixels, siren={"width": 12, "steps": 1}).init
     for other in (
-        {"width": 13},
-        {"width": 12, "init": "none"},
-        {"width": 12, "depth": 2},
-        {"width": 12, "quantizer": "half"},
-        {"preset": "coin", "width": 20},
+        {"siren": {"width": 13}},
+        {"siren": {"width": 12}, "init": "none"},
+        {"siren": {"width": 12, "depth": 2}},
+        {"siren": {"width": 12, "quantizer": "half"}},
+        {"preset": "coin", "siren": {"width": 20}},
     ):
         preset = {k: other[k] for k in ("preset",) if k in other}
-        recipe = codec.make_recipe(modality("image"), preset.get("preset"), steps=1, device="cpu")
+        recipe = codec.make_recipe(modality("image"), preset.get("preset"), siren={"steps": 1}, device="cpu")
         recipe = recipe.replace(**{k: v for k, v in other.items() if k != "preset"})
         made = codec.compress_signal(modality("image").read(pixels), modality("image"), recipe)
         assert made.init is None, other
         assert codec.open(made.data).container.init == b""
-    assert encoded(pixels[:, :, 0], width=12, steps=1).init is None, "a grey picture has one channel"
+    assert encoded(pixels[:, :, 0], siren={"width": 12, "steps": 1}).init is None, "a grey picture has one channel"
 
 
 def test_auto_takes_it_where_the_size_suits_its_width(photo, learned, places):
     pixels = photo[30:94, 220:316]
     (places / "image-w12.safetensors").write_bytes(learned.read_bytes())
     parameters = inits.load(learned).spec.parameters
-    taken = {bits: encoded(pixels, num_bytes=int(150 + parameters * bits / 8), steps=1).init for bits in (1, 5, 30)}
+    taken = {
+        bits: encoded(pixels, num_bytes=int(150 + parameters * bits / 8), siren={"steps": 1}).init
+        for bits in (1, 5, 30)
+    }
     assert [bits for bits, init in taken.items() if init] == [5]
 
 
 def test_what_does_not_fit_is_told_in_one_line(photo, learned, places):
     pixels, name = photo[30:94, 220:316], str(learned)
     with pytest.raises(InitialisationError, match=r"width 12, got width 20"):
-        encoded(pixels, init=name, width=20)
+        encoded(pixels, init=name, siren={"width": 20})
     with pytest.raises(InitialisationError, match=r"2 dimensions and 3 channels, this has 2 and 1"):
         encoded(pixels[:, :, 0], init=name)
     with pytest.raises(InitialisationError, match="is for image, this is audio"):
@@ -219,7 +225,7 @@ def tiny():
     grid = Grid((24, 20))
     x = grid.coords()
     values = np.stack([np.sin(4 * x[:, 0]) * x[:, 1], np.cos(3 * x[:, 1] + x[:, 0])], axis=1) * 0.9
-    return spec, Signal(grid, values.astype(np.float32), "waves"), siren.init(spec, 1, 0, 3.0)
+    return spec, Signal(grid, values.astype(np.float32), "waves"), network.init(spec, 1, 0, 3.0)
 
 
 def near(params, seed=0):
@@ -230,17 +236,17 @@ def near(params, seed=0):
     return origin, sigmas
 
 
-def objective_of(tiny, pull=None):
+def objective_of(tiny, penalty=None):
     spec, signal, _ = tiny
     source = batches.batches_of(signal, Partition((1, 1)), spec, 480, 0, CPU)
-    return objective.Objective(spec, source, 0.0, torch.float32, CPU, pull)
+    return objective.Objective(spec, source, torch.float32, CPU, penalty)
 
 
-def test_the_pull_is_the_gradient_of_what_rounding_costs(tiny):
+def test_the_penalty_is_the_gradient_of_what_rounding_costs(tiny):
     spec, _, params = tiny
     origin, sigmas = near(params)
     plain, slopes = objective_of(tiny).gradient(params)
-    held = Pull(origin, sigmas, dict.fromkeys(params, 1.0), None, 0.5)
+    held = RatePenalty(origin, sigmas, dict.fromkeys(params, 1.0), None, 0.5)
     held.cost, held.ratios["weight1"] = 0.3, 2.0
     pulled, pulled_slopes = objective_of(tiny, held).gradient(params)
     weights = {n: 0.5 * 2 * 0.3 / spec.parameters / sigmas[n] / (2 if n == "weight1" else 1) for n in params}
@@ -251,11 +257,11 @@ def test_the_pull_is_the_gradient_of_what_rounding_costs(tiny):
         assert torch.allclose(pulled_slopes[name] - slope, added, atol=1e-6)
 
 
-def test_the_pull_measures_what_rounding_to_the_room_costs(tiny):
+def test_the_penalty_measures_what_rounding_to_the_budget_costs(tiny):
     spec, signal, params = tiny
     # A signal that the parameters meet exactly, so that all error is that of rounding.
     coords = torch.from_numpy(signal.coords.coords().astype(np.float32))[None]
-    exact = Signal(signal.coords, siren.apply(spec, params, coords)[0].numpy(), "waves")
+    exact = Signal(signal.coords, network.apply(spec, params, coords)[0].numpy(), "waves")
     tiny = spec, exact, params
     origin, sigmas = near(params)
     codes = {n: np.rint(2 * np.log2(s[0].numpy())).astype(np.int8) for n, s in sigmas.items()}
@@ -263,17 +269,16 @@ def test_the_pull_measures_what_rounding_to_the_room_costs(tiny):
     offsets = {n: 4 * (c.astype(np.int32) - int(c.max())) for n, c in codes.items()}
     costs = []
     for bits in (3.0, 5.0, 7.0):
-        held = Pull(origin, sigmas, dict.fromkeys(params, 0.5), bits * spec.parameters, 1.0)
+        held = RatePenalty(origin, sigmas, dict.fromkeys(params, 0.5), bits * spec.parameters, 1.0)
         loss = objective_of(tiny)
         for _ in range(8):
             held.measure(loss, params)
-        # Rounded to the steps that it found, updates take about the room that there is ...
-        steps = {n: round_step(s / spans.UNIT * 2**held.octave) for n, s in held.spans.items()}
+        # Rounded to the steps that it found, updates take about the budget that there is ...
+        steps = {n: round_step(s / ranges.UNIT * 2**held.octave) for n, s in held.ranges.items()}
         symbols = {
             n: Quantized(np.rint((params[n] - origin[n]).numpy() / steps[n]).astype(np.int32), steps[n]) for n in params
         }
-        header = file.Header("waves", 2, signal.meta, (1, 1), spec.pack(), init=bytes(8))
-        taken = 8 * len(container.unpack(file.write(header, symbols, offsets)).payload)
+        taken = 8 * len(weights.parse(weights.encode(symbols, offsets)).payload)
         assert taken == pytest.approx(bits * spec.parameters, rel=0.12)
         # ... and cost about the error that it measured.
         rounded = {n: origin[n] + torch.from_numpy(symbols[n].dequantize()) for n in params}
@@ -284,15 +289,15 @@ def test_the_pull_measures_what_rounding_to_the_room_costs(tiny):
     assert costs[0] > 4 * costs[1] > 16 * costs[2]
 
 
-def test_spans_make_every_tensors_rounding_cost_alike(tiny):
+def test_ranges_make_every_tensors_rounding_cost_alike(tiny):
     spec, signal, params = tiny
     (source,) = batches.batches_of(signal, Partition((1, 1)), spec, 480, 0, CPU)
     rounds = 40
-    sums = dict.fromkeys([*params, spans.ERROR], 0.0)
+    sums = dict.fromkeys([*params, ranges.ERROR], 0.0)
     for seed in range(rounds):
-        for name, more in spans.logarithms(spec, params, [source], seed).items():
+        for name, more in ranges.logarithms(spec, params, [source], seed).items():
             sums[name] += more
-    reach = spans.spans_for(spec, sums, rounds)
+    reach = ranges.ranges_for(spec, sums, rounds)
     batch = source.next()
     values = curvature.evaluate(spec, params, batch.features)
     generator = torch.Generator().manual_seed(0)
@@ -306,9 +311,9 @@ def test_spans_make_every_tensors_rounding_cost_alike(tiny):
             found.append(float((moved - values).square().mean()))
         costs[name] = np.mean(found) / tensor.numel()
     whole = sum(cost * params[name].numel() for name, cost in costs.items())
-    error = np.exp(sums[spans.ERROR] / rounds)
+    error = np.exp(sums[ranges.ERROR] / rounds)
     # The sums are of logarithms of single projections, which lie somewhat below the logarithm of their mean.
-    assert 0.7 * spans.SHARE < whole / error < 3 * spans.SHARE
+    assert 0.7 * ranges.SHARE < whole / error < 3 * ranges.SHARE
     assert max(costs.values()) < 5 * min(costs.values()), costs
 
 
@@ -320,7 +325,7 @@ def test_the_grid_of_the_last_bias_is_never_left_to_chance(channels):
     signal = Signal(grid, np.tile(grid.coords()[:, :1], (1, channels)).astype(np.float32), "test")
     (source,) = batches.batches_of(signal, Partition((1, 1)), spec, 480, 0, CPU)
     for seed in range(30):
-        sums = spans.logarithms(spec, siren.init(spec, 1, 0), [source], seed)
+        sums = ranges.logarithms(spec, network.init(spec, 1, 0), [source], seed)
         assert sums["bias2"] == pytest.approx(-np.log(channels))
 
 
@@ -332,10 +337,10 @@ def test_presets_and_lists_know_of_it(learned, places):
 
 
 def test_benchmarks_say_which_one_a_file_needs(photo, learned):
-    own = ours.parse(f"ours:init={learned}:steps=5")
+    own = ours.parse(f"ours:init={learned}:siren.steps=5")
     kind = modality("image")
     row = ours.measure(own, kind.read(photo[:48, :64]), kind, own.recipe(kind, 1.5, 1, 0, "cpu"))
     assert row["init"] == f"details {inits.load(learned).id.hex()}"
     assert row["setting"].endswith(f"init {learned}, steps 5")
-    own = ours.parse("ours:init=none:steps=5")
+    own = ours.parse("ours:init=none:siren.steps=5")
     assert "init" not in ours.measure(own, kind.read(photo[:48, :64]), kind, own.recipe(kind, 1.5, 1, 0, "cpu"))

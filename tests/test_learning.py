@@ -14,8 +14,8 @@ from safetensors.torch import save
 from coordcodec import codec, inits
 from coordcodec.data import Grid, Signal
 from coordcodec.errors import FileError, InitialisationError, RecipeError, SignalError, UnknownName
-from coordcodec.inr import maml, siren
-from coordcodec.learning import checkpoint, codes, curve, pool, stages
+from coordcodec.layers.siren import network
+from coordcodec.learning import checkpoint, codes, curve, maml, pool, stages
 from coordcodec.learning.plan import Plan
 from coordcodec.learning.pool import Pool
 from coordcodec.learning.run import learn
@@ -270,7 +270,7 @@ class Arrays:
 
     name, suffixes, rate_unit, main_score = "arrays", (".npy",), "bits", "psnr_db"
     read_options, write_options = {}, {}
-    defaults = Recipe(num_bytes=2000, depth=1, num_frequencies=2, part_points=256, gains=True)
+    defaults = Recipe(num_bytes=2000, siren={"depth": 1, "num_frequencies": 2, "part_points": 256, "gains": True})
 
     def read(self, source, **options):
         try:
@@ -318,7 +318,7 @@ def test_sounds_have_the_parts_that_their_files_have(tmp_path):
     soundfile.write(sound, 0.3 * np.sin(np.arange(32000) / 9), 16000)
     kind = modality("audio")
     for choices in ({}, {"rate": 20.0}):
-        recipe = codec.make_recipe(kind, None, device="cpu", steps=1, **choices)
+        recipe = codec.make_recipe(kind, None, device="cpu", siren={"steps": 1}, **choices)
         reader = Reader(plan(tmp_path, modality="audio"), kind, recipe, CPU)
         signal = reader.read(sound)
         encoded = codec.compress_signal(signal, kind, recipe)
@@ -329,7 +329,7 @@ def test_parts_of_any_size_are_learned_from_together(arrays):
     found = arrays([(5, 20, 1), (64, 2, 1), (9, 9, 1), (200, 1, 1), (16, 16, 1), (7, 9, 1)], tasks_per_step=4)
     assert found.left.small == [str(found.files[5])]
     spec = found.reader.spec
-    learner = maml.Learner(spec, maml.Settings(outer_steps=3, inner_lr=0.01), siren.init(spec, 1, 0))
+    learner = maml.Learner(spec, maml.Settings(outer_steps=3, inner_lr=0.01), network.init(spec, 1, 0))
     tasks = found.at(0)
     assert len(tasks) == 4
     assert math.isfinite(learner.learn(tasks, 4))

@@ -12,12 +12,13 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from coordcodec.data import Grid, Signal
-from coordcodec.inr import batches, curvature, maml, ranks, siren
-from coordcodec.inr.batches import Batch
-from coordcodec.inr.curvature import Loss
-from coordcodec.inr.objective import Objective
-from coordcodec.inr.spec import SirenSpec
+from coordcodec.layers.siren import adapt, batches, curvature, network
+from coordcodec.layers.siren.batches import Batch
+from coordcodec.layers.siren.curvature import Loss
+from coordcodec.layers.siren.objective import Objective
+from coordcodec.learning import maml, ranks
 from coordcodec.partition import Partition
+from coordcodec.specs import SirenSpec
 
 CPU = torch.device("cpu")
 SPEC = SirenSpec(2, 1, 4, 1, 1, 1400)
@@ -43,7 +44,7 @@ class Fixed:
 
 def learner(first_order=False, inner_steps=2, spec=SPEC):
     settings = maml.Settings(outer_steps=10, inner_steps=inner_steps, inner_lr=0.1, first_order=first_order)
-    theta = {name: tensor.double() / 3 for name, tensor in siren.init(spec, 1, 0, 3.0).items()}
+    theta = {name: tensor.double() / 3 for name, tensor in network.init(spec, 1, 0, 3.0).items()}
     found = maml.Learner(spec, settings, theta)
     generator = torch.Generator().manual_seed(5)
     with torch.no_grad():
@@ -156,7 +157,7 @@ def parts(shape, spec, count=3, points=10_000, device=CPU):
 @pytest.mark.parametrize(("shape", "dims"), [((40,), 1), ((12, 9), 2), ((4, 5, 6), 3), (None, 2)])
 def test_networks_on_minibatches_are_those_on_coordinates(shape, dims):
     spec = SirenSpec(dims, 2, 8, 2, 3, 1400)
-    params = siren.init(spec, 2, 0)
+    params = network.init(spec, 2, 0)
     batch = batches.join([task.next() for task in parts(shape, spec, 2)])
     got = curvature.evaluate(spec, params, batch.features)
     # The encoding begins with the coordinate itself.
@@ -172,7 +173,7 @@ def test_networks_on_minibatches_are_those_on_coordinates(shape, dims):
             view[2 + k] = sides[k]
             wide.append(axis.view(view).expand(*axis.shape[:2], *sides).flatten(1))
         coords = torch.stack(wide, dim=-1)
-    assert torch.allclose(got, siren.apply(spec, params, coords), atol=1e-4)
+    assert torch.allclose(got, network.apply(spec, params, coords), atol=1e-4)
 
 
 @pytest.mark.parametrize(
@@ -184,9 +185,9 @@ def test_losses_gradients_and_hessians_are_autograds(shape, dims, depth, dtype, 
     spec = SirenSpec(dims, 2, 6, depth, 2, 1400)
     batch = batches.join([task.next() for task in parts(shape, spec, 2, device=device)])
     batch = Batch([feature.to(dtype) for feature in batch.features], batch.targets.to(dtype))
-    params = {name: tensor.to(device, dtype).requires_grad_() for name, tensor in siren.init(spec, 2, 0, 4.0).items()}
-    direction = {name: tensor.to(device, dtype) for name, tensor in siren.init(spec, 2, 1, 1.0).items()}
-    losses = maml.errors(spec, params, batch)
+    params = {name: tensor.to(device, dtype).requires_grad_() for name, tensor in network.init(spec, 2, 0, 4.0).items()}
+    direction = {name: tensor.to(device, dtype) for name, tensor in network.init(spec, 2, 1, 1.0).items()}
+    losses = adapt.errors(spec, params, batch)
     gradients = torch.autograd.grad(losses.sum(), list(params.values()), create_graph=True)
     along = sum((gradient * direction[name]).sum() for name, gradient in zip(params, gradients, strict=True))
     curved = torch.autograd.grad(along, list(params.values()))
@@ -202,17 +203,17 @@ def test_losses_gradients_and_hessians_are_autograds(shape, dims, depth, dtype, 
 def test_adapting_takes_the_inner_steps(device):
     device = torch.device(device)
     spec = SirenSpec(2, 1, 8, 1, 2, 1400)
-    theta = {name: tensor.to(device) for name, tensor in siren.init(spec, 1, 3, 5.0).items()}
+    theta = {name: tensor.to(device) for name, tensor in network.init(spec, 1, 3, 5.0).items()}
     rates = maml.Learner(spec, maml.Settings(inner_lr=0.05), theta).rates()
     params = {name: tensor.expand(3, *tensor.shape[1:]).clone() for name, tensor in theta.items()}
     for rate, task in zip(rates, [parts((8, 9), spec, device=device)] * 3, strict=True):
         free = {name: tensor.requires_grad_() for name, tensor in params.items()}
-        loss = maml.errors(spec, free, batches.join([t.next() for t in task])).sum()
+        loss = adapt.errors(spec, free, batches.join([t.next() for t in task])).sum()
         gradients = torch.autograd.grad(loss, list(free.values()))
         params = {n: (t - rate[n] * g).detach() for (n, t), g in zip(free.items(), gradients, strict=True)}
-    with Objective(spec, parts((8, 9), spec, device=device), 0.0, torch.float32, device) as objective:
-        by_objective = maml.adapt(spec, theta, rates, objective)
-    for got in (maml.adapt(spec, theta, rates, parts((8, 9), spec, device=device)), by_objective):
+    with Objective(spec, parts((8, 9), spec, device=device), torch.float32, device) as objective:
+        by_objective = adapt.adapt(spec, theta, rates, objective)
+    for got in (adapt.adapt(spec, theta, rates, parts((8, 9), spec, device=device)), by_objective):
         for name, tensor in params.items():
             assert torch.allclose(got[name], tensor, atol=1e-4), name
 
@@ -220,13 +221,13 @@ def test_adapting_takes_the_inner_steps(device):
 def test_learning_makes_the_inner_steps_worth_taking(device):
     spec, device = SirenSpec(2, 1, 12, 1, 2, 1400), torch.device(device)
     tasks = parts((16, 16), spec, 12, device=device)
-    theta = {name: tensor.to(device) for name, tensor in siren.init(spec, 1, 0, 2.0).items()}
+    theta = {name: tensor.to(device) for name, tensor in network.init(spec, 1, 0, 2.0).items()}
     found = maml.Learner(spec, maml.Settings(outer_steps=120, inner_lr=0.5, outer_lr=0.02), theta)
 
     def error():
         held_back, theirs = tasks[:4], {n: t.detach() for n, t in found.theta.items()}
-        params = maml.adapt(spec, theirs, found.rates(), held_back)
-        return float(maml.errors(spec, params, batches.join([t.next() for t in held_back])).mean())
+        params = adapt.adapt(spec, theirs, found.rates(), held_back)
+        return float(adapt.errors(spec, params, batches.join([t.next() for t in held_back])).mean())
 
     before = error()
     with found:
@@ -239,7 +240,7 @@ def test_learning_makes_the_inner_steps_worth_taking(device):
 
 def test_tasks_of_several_shapes_count_alike():
     spec = SirenSpec(2, 1, 8, 1, 2, 1400)
-    theta = siren.init(spec, 1, 0)
+    theta = network.init(spec, 1, 0)
 
     def gradient(tasks):
         return maml.Learner(spec, maml.Settings(inner_lr=0.1), theta).gradient(tasks)
@@ -256,7 +257,7 @@ def test_a_step_without_a_finite_gradient_changes_nothing():
     tasks = parts((8, 8), spec, 2)
     tasks[1].values = tasks[1].values.clone()
     tasks[1].values[3] = math.nan
-    found = maml.Learner(spec, maml.Settings(), siren.init(spec, 1, 0))
+    found = maml.Learner(spec, maml.Settings(), network.init(spec, 1, 0))
     before = {name: tensor.clone() for name, tensor in found.state().items()}
     assert math.isnan(found.learn(tasks, 2))
     assert (found.step, found.skipped, found.whole) == (1, 1, True)
@@ -270,7 +271,7 @@ def test_a_learner_goes_on_from_its_state():
     spec, settings = SirenSpec(2, 1, 8, 1, 2, 1400), maml.Settings(outer_steps=12, inner_lr=0.1)
 
     def fresh():
-        return maml.Learner(spec, settings, siren.init(spec, 1, 0)), parts((8, 8), spec, 4)
+        return maml.Learner(spec, settings, network.init(spec, 1, 0)), parts((8, 8), spec, 4)
 
     (whole, tasks), (begun, _) = fresh(), fresh()
     losses = [whole.learn(tasks, 4) for _ in range(6)]
@@ -283,7 +284,7 @@ def test_a_learner_goes_on_from_its_state():
     slower = maml.slowed(other.state())
     other.restore(slower)
     assert other.factor == 0.5
-    narrow = maml.Learner(SirenSpec(2, 1, 7, 1, 2, 1400), settings, siren.init(SirenSpec(2, 1, 7, 1, 2, 1400), 1, 0))
+    narrow = maml.Learner(SirenSpec(2, 1, 7, 1, 2, 1400), settings, network.init(SirenSpec(2, 1, 7, 1, 2, 1400), 1, 0))
     with pytest.raises(ValueError, match="must be"):
         narrow.restore(begun.state())
     with pytest.raises(KeyError):

@@ -25,7 +25,7 @@ class Toy:
     suffixes = (".toy", ".png")
     rate_unit = "bytes"
     main_score = "x"
-    defaults = Recipe(width=4)
+    defaults = Recipe(siren={"width": 4})
     read_options = {}
     write_options = {}
 

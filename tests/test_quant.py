@@ -6,13 +6,16 @@ import torch
 
 from coordcodec import codec
 from coordcodec.data import Grid, Signal
-from coordcodec.inr import batches, fit, objective, siren
-from coordcodec.inr.spec import SirenSpec
+from coordcodec.encoder.plan import make_plan
+from coordcodec.layers.siren import batches, fit, network, objective
+from coordcodec.layers.siren.penalty import L1Penalty, RatePenalty
+from coordcodec.layers.siren.training import penalty_for
 from coordcodec.partition import Partition
 from coordcodec.plugins import Entry, installed
 from coordcodec.quant.adaround import AdaRound
 from coordcodec.quant.qat import ADAROUND_CALLS, QuantizationAware
 from coordcodec.quant.uniform import Uniform, grid_limit, grid_steps, largest
+from coordcodec.specs import SirenSpec
 from coordcodec.testing import check_quantizer
 
 NAMES = ("uniform", "adaround", "qat", "rd", "half")
@@ -27,16 +30,16 @@ def test_the_contract_catches_quantizers_that_break_it():
     class Greedy(Uniform):
         name = "greedy"
 
-        def __call__(self, params, loss, spans, bits, budget):
+        def __call__(self, params, loss, ranges, bits, budget):
             for _ in range(budget + 1):
                 loss(params)
-            return super().__call__(params, loss, spans, bits, budget)
+            return super().__call__(params, loss, ranges, bits, budget)
 
     class Flat(Uniform):
         name = "flat"
 
-        def __call__(self, params, loss, spans, bits, budget):
-            return super().__call__(params, loss, spans, 8, budget)
+        def __call__(self, params, loss, ranges, bits, budget):
+            return super().__call__(params, loss, ranges, 8, budget)
 
     for broken, says in ((Greedy(), "called 41 times"), (Flat(), "smaller file")):
         with pytest.raises(AssertionError, match=says):
@@ -52,13 +55,13 @@ def fitted():
     signal = Signal(grid, values.astype(np.float32), "x")
     spec, whole = SirenSpec(2, 2, 20, 2, 8, 1400), Partition((1, 1))
     source = batches.batches_of(signal, whole, spec, 2304, 0, torch.device("cpu"))
-    loss = objective.Objective(spec, source, 3e-7, torch.float32, torch.device("cpu"))
+    loss = objective.Objective(spec, source, torch.float32, torch.device("cpu"), L1Penalty(3e-7))
     with loss:
-        params, _ = fit.fit(loss, siren.init(spec, 1, 0), steps=1000, lr=3e-2, optimizer="soap")
+        params, _ = fit.fit(loss, network.init(spec, 1, 0), steps=1000, lr=3e-2, optimizer="soap")
 
         def error(symbols):
             arrays = {name: q.dequantize() for name, q in symbols.items()}
-            field = siren.as_field(spec, arrays, whole, torch.device("cpu"))
+            field = network.as_field(spec, arrays, whole, torch.device("cpu"))
             return float(((field(x) - values) ** 2).mean())
 
         yield params, loss, error
@@ -120,9 +123,9 @@ def test_tensors_of_zeros_stay_zeros(fitted):
 @pytest.mark.parametrize("name", ["uniform", "adaround", "qat"])
 def test_spans_decide_the_steps_and_parameters_may_lie_beyond(fitted, name):
     params, loss, error = fitted
-    spans = {tensor: span / 3 for tensor, span in largest(params).items()}
-    symbols = installed().quantizers.get(name)(params, loss, spans, 7.0, 300)
-    steps = grid_steps(spans, 7.0)
+    ranges = {tensor: span / 3 for tensor, span in largest(params).items()}
+    symbols = installed().quantizers.get(name)(params, loss, ranges, 7.0, 300)
+    steps = grid_steps(ranges, 7.0)
     assert all(q.step == steps[tensor] for tensor, q in symbols.items())
     assert max(np.abs(q.symbols).max() for q in symbols.values()) > 2 * grid_limit(7.0)
     assert error(symbols) < 1.5 * error(Uniform()(params, loss, largest(params), 8.0, 0))
@@ -140,7 +143,8 @@ def test_a_plugins_quantizer_may_have_the_rate_in_the_loop(monkeypatch, told, de
     monkeypatch.setitem(installed().quantizers.entries, "mine", Entry(mine, "mine", "1"))
     kind = installed().modalities.get("image")
     signal = kind.read(np.zeros((256, 256, 3), np.uint8))
-    recipe = codec.make_recipe(kind, quantizer="mine", num_bytes=8000, init="none")
-    plan = codec._plan(signal, kind, recipe)
-    assert plan.spec.depth == recipe.depth + deeper
-    assert (codec._pull(plan, recipe, torch.device("cpu")) is not None) == bool(deeper)
+    recipe = codec.make_recipe(kind, siren={"quantizer": "mine"}, num_bytes=8000, init="none")
+    plan = make_plan(signal, kind, recipe)
+    assert plan.spec.depth == recipe.siren.depth + deeper
+    penalty = penalty_for(plan.spec, plan.goal, plan.init, recipe, torch.device("cpu"))
+    assert isinstance(penalty, RatePenalty if deeper else L1Penalty)

@@ -480,7 +480,7 @@ def outcome(path):
         warnings.simplefilter("ignore", UserWarning)
         try:
             signal = SDF.read(path, samples=20_000)
-            recipe = SDF.defaults.replace(width=8, steps=20, device="cpu")
+            recipe = SDF.defaults.replace(siren={"width": 8, "steps": 20}, device="cpu")
             opened = coordcodec.open(compress_signal(signal, SDF, recipe).data)
         except CoordCodecError as error:
             assert "\n" not in str(error)
@@ -764,7 +764,7 @@ def test_forged_meta_is_refused(forged):
 
 def test_a_field_of_other_dimensions_is_refused():
     flat = Signal(np.zeros((64, 2), np.float32), np.zeros((64, 1), np.float32), "sdf", read(sphere(2)).meta)
-    forged = coordcodec.open(compress_signal(flat, SDF, SDF.defaults.replace(width=4, steps=1)).data)
+    forged = coordcodec.open(compress_signal(flat, SDF, SDF.defaults.replace(siren={"width": 4, "steps": 1})).data)
     with pytest.raises(ContainerError, match="does not map three coordinates to one value"):
         forged.render()
 
@@ -843,7 +843,9 @@ def test_the_preview_is_a_picture_of_both_meshes_and_of_no_surface(quick_scores)
 def test_a_file_holds_few_bytes_of_meta():
     signal = read(sphere(3, 1.7, (3.3, 4.4, 5.5)))
     few, none = (
-        compress_signal(Signal(signal.coords, signal.values, "sdf", meta), SDF, SDF.defaults.replace(width=1, steps=1))
+        compress_signal(
+            Signal(signal.coords, signal.values, "sdf", meta), SDF, SDF.defaults.replace(siren={"width": 1, "steps": 1})
+        )
         for meta in (signal.meta, {})
     )
     assert len(few.data) - len(none.data) <= 40

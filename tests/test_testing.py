@@ -34,7 +34,7 @@ class Good:
     suffixes = (".npy", ".npz")
     rate_unit = "bytes"
     main_score = "rmse"
-    defaults = Recipe(width=8)
+    defaults = Recipe(siren={"width": 8})
     read_options = {"offset": "added to every height; default: 0"}
     write_options = {"scale": "samples per sample, above 0", "rows": "A,B: only rows A to B, B excluded"}
 

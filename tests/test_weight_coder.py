@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from coordcodec.data import Quantized
 from coordcodec.errors import ContainerError
-from coordcodec.stream import container, contexts, file, weight_coder, weight_models
+from coordcodec.stream import contexts, weight_coder, weight_models, weights
 from coordcodec.stream.weight_models import Model
 from tests.reference import (
     THRESHOLDS,
@@ -231,8 +231,6 @@ def test_nothing_overflows_in_the_largest_contexts():
 
 
 def test_contexts_where_there_can_be_none_are_damage():
-    facts = {"modality": "image", "dims": 2, "meta": {"shape": [4, 4], "channels": 3}, "parts": (1, 1), "margin": 0}
-    facts |= {"gains": b"", "network": (1, b""), "coding": container.PARAMETRIC, "bits": 8, "payload": b"123"}
     vector, matrix = (1, 5), (1, 5, 5)
     for context, shape, init in (
         (contexts.ROWS, vector, b""),
@@ -240,10 +238,9 @@ def test_contexts_where_there_can_be_none_are_damage():
         (contexts.SORTED, matrix, b""),
         (contexts.SORTED, vector, bytes(8)),
     ):
-        code = container.TensorCode(1.0, Model(32, 40, context))
-        parsed = container.unpack(container.pack(container.Container(**facts, tensors=(code,), init=init)))
+        chunk = weights._pack_table(8, [(1.0, Model(32, 40, context))]) + b"123"
         with pytest.raises(ContainerError, match=f"contexts by {contexts.NAMES[context]}, which it cannot have"):
-            file.read(parsed, {"w": shape}, {"w": np.zeros(shape[1:], np.int32)} if init else None)
+            weights.decode(chunk, {"w": shape}, {"w": np.zeros(shape[1:], np.int32)} if init else None)
     with pytest.raises(ContainerError, match="a model needs"):
         Model(32, 40, 4)
 
@@ -291,12 +288,11 @@ def test_the_chosen_models_do_not_change_by_accident():
 
 def test_updates_that_are_all_zero_take_no_payload_and_come_back():
     shapes, offsets = {"w": (1, 300, 300)}, {"w": np.zeros((300, 300), np.int32)}
-    header = file.Header("image", 2, {"shape": [4, 4], "channels": 3}, (1, 1), (1, b""), init=bytes(8))
-    parsed = container.unpack(file.write(header, {"w": Quantized(np.zeros((1, 300, 300), np.int32), 1.0)}, offsets))
-    assert len(parsed.payload) <= 4
-    assert not file.read(parsed, shapes, offsets)["w"].symbols.any()
+    chunk = weights.encode({"w": Quantized(np.zeros((1, 300, 300), np.int32), 1.0)}, offsets)
+    assert len(weights.parse(chunk).payload) <= 4
+    assert not weights.decode(chunk, shapes, offsets)["w"].symbols.any()
     with pytest.raises(ContainerError, match="1440000 parameters in a payload of"):
-        file.read(parsed, {"w": (16, 300, 300)}, offsets)
+        weights.decode(chunk, {"w": (16, 300, 300)}, offsets)
 
 
 def test_the_chosen_model_comes_close_to_the_entropy():

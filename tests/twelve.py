@@ -68,22 +68,30 @@ def solid():
 
 
 def jobs():
-    """The twelve: a name, a modality, a source or a signal, and the choices."""
-    grey = photo()[:, :, 0]
-    small = {"num_bytes": 900, "steps": 60}
+    """The twelve: a name, a modality, a source or a signal, the choices, and those of the networks."""
+    grey, rgb, ball = photo()[:, :, 0], photo(), solid()
+    cut = {"part_points": 900, "gains": True, "margin": 20}
+    few, fewer = {"steps": 60}, {"steps": 40}
+    alone = {"init": "none"}
     return [
-        ("image-default", "image", photo(), small),
-        ("image-deep", "image", photo(), {"width": 32, "depth": 5, "steps": 40, "quantizer": "qat"}),
-        ("image-grey-adaround", "image", grey, {"num_bytes": 500, "steps": 60, "quantizer": "adaround"}),
-        ("image-parts", "image", photo(), {**small, "part_points": 900, "gains": True, "margin": 20}),
-        ("image-learned", "image", photo(), {"init": "image-w32", "num_bytes": 2000, "steps": 40}),
-        ("image-coin", "image", photo()[:20, :20], {"preset": "coin", "width": 20, "steps": 40}),
-        ("image-adam", "image", photo(), {**small, "optimizer": "adam", "lr": 0.006, "pull": 0.5}),
-        ("sdf-default", "sdf", solid(), {"num_bytes": 1500, "steps": 60}),
-        ("sdf-learned", "sdf", solid(), {"init": "sdf-w32", "num_bytes": 2500, "steps": 40}),
-        ("audio-default", "audio", sound(1), {"num_bytes": 1200, "steps": 60, "init": "none"}),
-        ("audio-parts", "audio", sound(4), {"num_bytes": 2400, "steps": 40, "part_bytes": 600, "init": "none"}),
-        ("audio-learned", "audio", sound(2), {"init": "audio-w32", "num_bytes": 1500, "steps": 40}),
+        ("image-default", "image", rgb, {"num_bytes": 900}, few),
+        ("image-deep", "image", rgb, {}, {"width": 32, "depth": 5, "quantizer": "qat", **fewer}),
+        ("image-grey-adaround", "image", grey, {"num_bytes": 500}, {"quantizer": "adaround", **few}),
+        ("image-parts", "image", rgb, {"num_bytes": 900}, few | cut),
+        ("image-learned", "image", rgb, {"num_bytes": 2000, "init": "image-w32"}, fewer),
+        ("image-coin", "image", rgb[:20, :20], {"preset": "coin"}, {"width": 20, **fewer}),
+        (
+            "image-adam",
+            "image",
+            rgb,
+            {"num_bytes": 900},
+            {"optimizer": "adam", "lr": 0.006, "rate_penalty": 0.5, **few},
+        ),
+        ("sdf-default", "sdf", ball, {"num_bytes": 1500}, few),
+        ("sdf-learned", "sdf", ball, {"num_bytes": 2500, "init": "sdf-w32"}, fewer),
+        ("audio-default", "audio", sound(1), {"num_bytes": 1200, **alone}, few),
+        ("audio-parts", "audio", sound(4), {"num_bytes": 2400, **alone}, {"part_bytes": 600, **fewer}),
+        ("audio-learned", "audio", sound(2), {"num_bytes": 1500, "init": "audio-w32"}, fewer),
     ]
 
 
@@ -93,10 +101,10 @@ def main(threads):
 
     warnings.simplefilter("ignore")
     found = {}
-    for name, kind, source, choices in jobs():
+    for name, kind, source, choices, networks in jobs():
         modality = codec.find_modality(source, kind)
         common = {"device": "cpu", "precision": "float32", "threads": threads, "seed": 0}
-        recipe = codec.make_recipe(modality, **common, **choices)
+        recipe = codec.make_recipe(modality, **common, **choices, siren=networks)
         signal = source if kind == "sdf" else modality.read(source)
         data = codec.compress_signal(signal, modality, recipe).data
         found[name] = {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}

@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Sequence
 
 from coordcodec.cli.arguments import build_parser
+from coordcodec.cli.external import external, run_external
 from coordcodec.errors import CoordCodecError, MissingInitialisation
 
 
@@ -19,8 +20,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     warnings.showwarning = lambda message, *rest: print(f"warning: {message}", file=sys.stderr)
     warnings.simplefilter("always", UserWarning)
     try:
-        arguments = build_parser().parse_args(argv)
-        code: int | None = arguments.run(arguments)
+        given = sys.argv[1:] if argv is None else list(argv)
+        if given[:1] and given[0] in external():
+            code: int | None = run_external(given)
+        else:
+            arguments = build_parser().parse_args(given)
+            code = arguments.run(arguments)
         sys.stdout.flush()
     except CoordCodecError as error:
         print(f"error: {error}", file=sys.stderr)

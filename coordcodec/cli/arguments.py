@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from typing import Any, NoReturn
 
 from coordcodec import __version__
 from coordcodec.cli import commands as run
+from coordcodec.cli.compress import compress
+from coordcodec.cli.external import add_external
 from coordcodec.cli.options import (
     add_command,
     add_device,
@@ -20,26 +21,23 @@ from coordcodec.cli.options import (
     main_scores,
 )
 from coordcodec.errors import RecipeError
-from coordcodec.recipe import EFFORTS, PRECISIONS, PRESETS, Recipe
+from coordcodec.recipe import EFFORTS, PRECISIONS, Recipe
+from coordcodec.specs import PRESETS
 
 _DEFAULT = Recipe()
-_REPORT = "bench-report"
 
 
-class _Parser(argparse.ArgumentParser):
-    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
-        args = sys.argv[1:] if args is None else list(args)
-        if args[:2] == ["bench", "report"]:  # argparse knows no command that takes either a folder or a command
-            args[:2] = [_REPORT]
-        return super().parse_known_args(args, namespace)
+class Parser(argparse.ArgumentParser):
+    """A parser whose errors are those of the user, in one line."""
 
     def error(self, message: str) -> NoReturn:
+        """Raise RecipeError."""
         raise RecipeError(f"{message} (see {self.prog} --help)")
 
 
 def build_parser() -> argparse.ArgumentParser:
     """All commands and their options."""
-    parser = _Parser(
+    parser = Parser(
         prog="coordcodec",
         description="Compress anything that maps coordinates to values: the weights of a small network are the file.",
     )
@@ -69,12 +67,12 @@ def build_parser() -> argparse.ArgumentParser:
     )
     _add_new_modality(commands)
     _add_learn_init(commands)
-    _add_bench(commands)
+    add_external(commands)
     return parser
 
 
 def _add_compress(commands: Any) -> None:
-    parser = add_command(commands, "compress", run.compress, "compress a file")
+    parser = add_command(commands, "compress", compress, "compress a file")
     parser.add_argument("input", metavar="INPUT", help="what to compress; - is standard input and needs --modality")
     parser.add_argument(
         "-o", "--output", metavar="OUT.ccdc", help="default: INPUT with the suffix .ccdc; - is standard output"
@@ -103,7 +101,7 @@ def _add_compress(commands: Any) -> None:
         "--bits",
         type=int,
         metavar="B",
-        help=f"nominal width of a weight in bits, 2 to 12; a rate or size refines it; default: {_DEFAULT.bits}",
+        help="nominal width of a weight in bits, 2 to 12; a rate or size refines it; default: 8",
     )
     _add_fit(parser)
     add_options(parser, "read_options")
@@ -230,75 +228,3 @@ def _add_learn_init(commands: Any) -> None:
     add_device(parser, "where to learn")
     add_force(parser)
     add_quiet(parser)
-
-
-def _rates(text: str) -> tuple[float, ...]:
-    try:
-        return tuple(float(part) for part in text.split(","))
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"expected numbers such as 0.15,0.3, got {text!r}") from None
-
-
-def _codecs(text: str) -> tuple[str, ...]:
-    return tuple(part.strip() for part in text.split(",") if part.strip())
-
-
-def _add_bench(commands: Any) -> None:
-    summary = "measure ours and other codecs on a folder; `bench report RESULTS` draws what came out"
-    parser = add_command(commands, "bench", run.bench, summary)
-    parser.add_argument("folder", metavar="FOLDER", help="what to compress; a folder named report is ./report")
-    parser.add_argument(
-        "-o", "--output", metavar="RESULTS", required=True, help="folder of result rows; a run that is there goes on"
-    )
-    parser.add_argument("--modality", default="image", help="the kind of data; default: image")
-    parser.add_argument(
-        "--rates",
-        type=_rates,
-        default=(),
-        metavar="R,...",
-        help=f"in the modality's unit, each above 0; defaults: {default_rates()}",
-    )
-    parser.add_argument(
-        "--codecs",
-        type=_codecs,
-        default=(),
-        metavar="C,...",
-        help="ours, coin and siren, which take choices of a recipe as in ours:effort=2:init=none, and others: image "
-        "jpeg, jpeg2000, webp, avif, jxl, heif, vvc; sdf draco; audio mp3, aac, opus; climate zfp, sz3, sperr; "
-        "default: ours and all others",
-    )
-    parser.add_argument("--only", nargs="+", default=(), metavar="NAME", help="names of files to take; default: all")
-    parser.add_argument(
-        "--effort", type=int, choices=EFFORTS, default=_DEFAULT.effort, metavar="1..9", help="of ours; default: 5"
-    )
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of ours, 0 to 4294967295; default: 0")
-    parser.add_argument(
-        "--jobs",
-        type=int,
-        default=1,
-        metavar="N",
-        help="processes, with one thread each if there are several; default: one with all threads",
-    )
-    parser.add_argument(
-        "--time-limit",
-        type=float,
-        default=3600.0,
-        metavar="SECONDS",
-        help="a row that takes longer has failed; default: 3600",
-    )
-    parser.add_argument("--retry", action="store_true", help="measure again what failed before")
-    add_options(parser, "read_options")
-    add_device(parser, "where ours fit")
-    add_quiet(parser)
-
-    report = add_command(
-        commands, _REPORT, run.bench_report, "draw the results of `coordcodec bench` as one page", listed=False
-    )
-    report.prog = f"{report.prog.removesuffix(_REPORT)}bench report"
-    report.add_argument("results", metavar="RESULTS", help="the folder that `coordcodec bench -o` filled")
-    report.add_argument("-o", "--output", metavar="OUT.html", help="default: RESULTS/report.html")
-    report.add_argument(
-        "--published", metavar="FILE.json", help="published curves to draw behind ours; default: those of the package"
-    )
-    add_force(report)
-    add_quiet(report)

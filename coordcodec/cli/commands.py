@@ -10,13 +10,12 @@ import time
 from pathlib import Path
 from typing import Any
 
-from coordcodec import codec, inits, kit, plugins
+from coordcodec import inits, plugins, scaffold
 from coordcodec.cli.output import (
     STDIO,
     check_output,
     check_preview,
     draw_preview,
-    explain,
     in_words,
     joined,
     open_input,
@@ -28,86 +27,11 @@ from coordcodec.cli.output import (
     shown_name,
     size_and_rate,
     source,
-    stopping,
     write_output,
 )
-from coordcodec.clock import Clock
 from coordcodec.data import Signal
 from coordcodec.errors import RecipeError
-from coordcodec.files import read_bytes
 from coordcodec.plugins import installed
-from coordcodec.stream.container import SUFFIX
-
-_CHOICES = (
-    "rate",
-    "num_bytes",
-    "quality",
-    "target_score",
-    "width",
-    "init",
-    "quantizer",
-    "bits",
-    "effort",
-    "time_budget",
-    "seed",
-    "device",
-    "precision",
-    "threads",
-)
-
-
-def compress(a: argparse.Namespace) -> None:
-    """Compress a file, and score what the written bytes decode to."""
-    start = time.monotonic()
-    if a.input == STDIO and a.modality is None:
-        raise RecipeError("standard input does not tell what it is; name it with --modality")
-    output = a.output or (STDIO if a.input == STDIO else str(Path(a.input).with_suffix(SUFFIX)))
-    check_output(output, a)
-    modality = codec.find_modality(a.input, a.modality)
-    choices = {name: getattr(a, name) for name in _CHOICES}
-    if a.target_psnr is not None:
-        if modality.main_score != "psnr_db":
-            raise RecipeError(f"{modality.name} goes by {modality.main_score}, not by PSNR; use --target-score")
-        choices["target_score"] = a.target_psnr
-    recipe = codec.make_recipe(modality, a.preset, **choices)
-    options = options_of(a, modality.read_options, modality.name)
-    check_preview(a, modality)
-    signal = modality.read(source(a.input), **options)
-    clock = Clock(recipe.time_budget)
-    with stopping(clock, a.keep_best), progress_bar(a.quiet) as watch:
-        encoded = codec.compress_signal(signal, modality, recipe, watch, clock)
-        if watch:
-            watch("score", 0, 0)
-        opened = codec.open(encoded.data, encoded.init).to(encoded.device)
-        scores = opened.score(signal)
-        preview = draw_preview(opened, signal) if a.preview else None
-    if encoded.init and encoded.init.sha256 not in {entry.sha256 for entry in inits.available()}:
-        inits.keep(read_bytes(a.init))  # so that decoders on this machine find it
-    write_output(output, encoded.data, a.force)
-    if preview:
-        write_output(a.preview, preview, a.force)
-    facts = {
-        "output": output,
-        "bytes": len(encoded.data),
-        "rate": opened.rate,
-        "rate_unit": modality.rate_unit,
-        **scores,
-        "seconds": round(time.monotonic() - start, 3),
-        "steps": encoded.steps,
-        "width": encoded.spec.width,
-        "init": encoded.init and {"hash": encoded.init.id.hex(), "name": encoded.init.name},
-        "quantizer": recipe.quantizer,
-        "bits": round(encoded.bits, 3),
-        "device": encoded.device,
-        "precision": encoded.precision,
-        "threads": encoded.threads,
-    }
-    score = in_words(modality.main_score, scores[modality.main_score])
-    report(a, facts, f"{size_and_rate(output, facts)}  {score}  {facts['seconds']:.0f} s")
-    if a.verbose:
-        explain(a, encoded, recipe.quantizer)
-    if clock.stopped:
-        raise KeyboardInterrupt(f"{shown_name(output)} is the best so far")
 
 
 def decompress(a: argparse.Namespace) -> None:
@@ -136,25 +60,34 @@ def info(a: argparse.Namespace) -> None:
     """Show what a file says of itself."""
     info = open_input(a.input).info
     if a.json:
-        print_json(info)
+        print_json({**info, **info.earlier()})
         return
     rate = "unknown, its plugin is not installed" if info["rate"] is None else f"{info['rate']:.4g} {info['rate_unit']}"
-    network = info["network"]
-    contexts = [f"{tensor} by {kind}" for tensor, kind in info["contexts"].items() if not tensor.startswith("bias")]
-    contexts += ["biases by differences"] if len(contexts) < len(info["contexts"]) else []
     lines = {
         "modality": info["modality"],
         "bytes": f"{info['bytes']:,}  ({', '.join(f'{k} {v:,}' for k, v in info['sections'].items())})",
         "rate": rate,
         "meta": "; ".join(f"{k} {joined(v)}" for k, v in info["meta"].items() if v != []),
-        "network": ", ".join(f"{k} {v:,}" if k == "parameters" else f"{k} {v}" for k, v in network.items()),
-        "parts": joined(info["parts"]),
-        "coding": ", ".join([f"{info['coding']}, {info['bits']} bits", *contexts]),
+        "layers": "; ".join(_layer_in_words(layer) for layer in info["layers"]),
         **({"init": _init_in_words(info["init"])} if info["init"] else {}),
         "format": info["format"],
     }
     for key, value in lines.items():
         print(f"{key:9} {value}")
+
+
+def _layer_in_words(layer: dict[str, Any]) -> str:
+    """A layer's facts: its kind, numbers and lists as they are, what each tensor is coded by."""
+    words = [layer["kind"]]
+    for key, value in layer.items():
+        if isinstance(value, dict):
+            words += [f"{name} by {how}" for name, how in value.items() if not name.startswith("bias")]
+            words += ["biases by differences"] if any(name.startswith("bias") for name in value) else []
+        elif key == "coding":
+            words.append(str(value))
+        elif key != "kind" and value not in (0, [1] * len(value) if isinstance(value, list) else None):
+            words.append(f"{key} {value:,}" if isinstance(value, int) else f"{key} {joined(value)}")
+    return ", ".join(words)
 
 
 def _init_in_words(init: dict[str, Any]) -> str:
@@ -230,8 +163,8 @@ def new_modality(a: argparse.Namespace) -> None:
     folder = a.output or f"coordcodec-{a.name}"
     if folder == STDIO:
         raise RecipeError("a package is a folder and cannot go to standard output; name one with -o")
-    files = kit.create(a.name, folder, force=a.force)
-    facts = {"output": folder, "modality": a.name, "module": kit.module_of(a.name), "files": files}
+    files = scaffold.create(a.name, folder, force=a.force)
+    facts = {"output": folder, "modality": a.name, "module": scaffold.module_of(a.name), "files": files}
     report(a, facts, f"{folder}  {', '.join(files)}\nnext: pip install -e {shlex.quote(folder)}")
 
 
@@ -252,53 +185,3 @@ def learn_init(a: argparse.Namespace) -> None:
     head = f"{shown_name(plan.output)}  {facts['hash']}  {facts['tasks']} tasks  {facts['outer_steps']} steps"
     gain = f"held back {facts['before_db']:.2f} -> {facts['psnr_db']:.2f} dB  {facts['seconds']:.0f} s"
     report(a, facts, f"{head}  {gain}\nkept for decoding in {facts['kept']}")
-
-
-def bench(a: argparse.Namespace) -> int:
-    """Measure a folder's files with several codecs; 1 if a row failed."""
-    from coordcodec.bench.run import Plan, run
-
-    modality = plugins.modality(a.modality, installed())
-    plan = Plan(
-        folder=Path(a.folder),
-        output=Path(a.output),
-        modality=a.modality,
-        rates=a.rates,
-        codecs=a.codecs,
-        only=tuple(a.only),
-        effort=a.effort,
-        seed=a.seed,
-        device=a.device,
-        jobs=a.jobs,
-        limit=a.time_limit,
-        retry=a.retry,
-        options=options_of(a, modality.read_options, modality.name),
-    )
-    try:
-        with progress_bar(a.quiet) as watch:
-            facts = run(
-                plan,
-                told=(lambda line: None) if a.quiet or a.json else lambda line: print(line, flush=True),
-                watch=(lambda done, total: watch("bench", done, total)) if watch else None,
-            )
-    except KeyboardInterrupt:
-        raise KeyboardInterrupt(f"what was measured is in {a.output}; the same command goes on") from None
-    counts = ", ".join(f"{facts[name]} {name}" for name in ("ok", "failed", "skipped") if facts[name] or name == "ok")
-    report(a, facts, f"{facts['results']}  {facts['rows']} rows: {counts}; {facts['new']} new")
-    return 1 if facts["failed"] or facts["ok"] + facts["skipped"] < facts["rows"] else 0
-
-
-def bench_report(a: argparse.Namespace) -> int:
-    """Draw the results of a benchmark as one page; 1 if a codec disagrees with its published curve."""
-    from coordcodec.bench import report as page
-
-    output = Path(a.output or Path(a.results) / "report.html")
-    facts = page.write(Path(a.results), output, Path(a.published) if a.published else None, a.force)
-    wrong = facts["disagreeing"]
-    report(
-        a,
-        facts,
-        f"{output}  {facts['bytes']:,} bytes  {facts['rows']} rows, {facts['failed']} failed"
-        + (f"  DISAGREES with its published curve: {', '.join(wrong)}" if wrong else ""),
-    )
-    return 1 if wrong else 0

@@ -8,6 +8,7 @@ from typing import Any
 
 from coordcodec.cli.output import OPTION
 from coordcodec.plugins import installed
+from coordcodec.recipe import kind_and_choice
 
 
 def _value(text: str) -> Any:
@@ -29,14 +30,18 @@ def _number(text: str) -> int | float:
 
 
 def add_command(
-    commands: Any, name: str, action: Callable[[argparse.Namespace], int | None], summary: str, listed: bool = True
+    commands: Any, name: str, action: Callable[[argparse.Namespace], int | None], summary: str
 ) -> argparse.ArgumentParser:
-    """A command: its name, what it does, its help; `listed` says whether `coordcodec --help` names it."""
-    shown = {"help": summary} if listed else {}
-    parser: argparse.ArgumentParser = commands.add_parser(name, description=summary, allow_abbrev=False, **shown)
+    """A command: its name, what it does, its help."""
+    parser: argparse.ArgumentParser = commands.add_parser(name, help=summary, description=summary, allow_abbrev=False)
     parser.set_defaults(run=action)
-    parser.add_argument("--json", action="store_true", help="print one JSON object on standard output")
+    add_json(parser)
     return parser
+
+
+def add_json(parser: argparse.ArgumentParser) -> None:
+    """--json."""
+    parser.add_argument("--json", action="store_true", help="print one JSON object on standard output")
 
 
 def add_device(parser: argparse.ArgumentParser, what: str) -> None:
@@ -56,7 +61,8 @@ def default_rates() -> str:
     rates = []
     for name, entry in sorted(installed().modalities.entries.items()):
         recipe, unit = entry.object.defaults, entry.object.rate_unit
-        size = f"{recipe.num_bytes} bytes" if recipe.num_bytes else f"width {recipe.width}"
+        fixed = [f"{kind.fixed} {getattr(kind, kind.fixed)}" for kind in recipe.choices.values() if kind.fixed]
+        size = f"{recipe.num_bytes} bytes" if recipe.num_bytes else ", ".join(fixed)
         rates.append(f"{name} {f'{recipe.rate:g} {unit}' if recipe.rate else size}")
     return ", ".join(rates) or "none is installed"
 
@@ -65,6 +71,20 @@ def main_scores() -> str:
     """The score that --target-score is about, by modality."""
     entries = sorted(installed().modalities.entries.items())
     return ", ".join(f"{name} {entry.object.main_score}" for name, entry in entries) or "none is installed"
+
+
+OF_LAYERS = ("width", "quantizer", "bits")
+"""Options of `compress` that are choices of one kind of layer."""
+
+
+def choices_of(a: argparse.Namespace) -> dict[str, Any]:
+    """The choices of layers that were given, by kind."""
+    found: dict[str, Any] = {}
+    for option in OF_LAYERS:
+        kind, name = kind_and_choice(option)
+        if kind is not None and getattr(a, option) is not None:
+            found.setdefault(kind, {})[name] = getattr(a, option)
+    return found
 
 
 def add_options(parser: argparse.ArgumentParser, member: str) -> None:

@@ -14,11 +14,13 @@ from typing import Any
 
 from coordcodec import codec
 from coordcodec.clock import Clock
-from coordcodec.compressed import Compressed, Encoded
 from coordcodec.data import Signal
+from coordcodec.decoder import Compressed
+from coordcodec.encoder.encode import Encoded
 from coordcodec.errors import RecipeError
 from coordcodec.files import check_writable, read_bytes, write_bytes
 from coordcodec.hookspecs import Modality, Previewer
+from coordcodec.recipe import Recipe
 
 STDIO = "-"
 OPTION = "option_"
@@ -96,14 +98,20 @@ def report(a: argparse.Namespace, facts: dict[str, Any], line: str) -> None:
         print(line, file=sys.stderr if facts.get("output") == STDIO else sys.stdout)
 
 
-def explain(a: argparse.Namespace, encoded: Encoded, quantizer: str) -> None:
+def explain(encoded: Encoded, recipe: Recipe) -> None:
     """Print the choices that were made for a file on standard error, for --verbose."""
-    network = ", ".join(f"{name} {value}" for name, value in encoded.spec.describe().items())
+    for name, value in encoded.spec.describe().items():
+        print(f"{name}: {value:,}" if isinstance(value, int) else f"{name}: {value}", file=sys.stderr)
     init = encoded.init.name if encoded.init else "none"
     threads = f"{encoded.threads} {'thread' if encoded.threads == 1 else 'threads'}"
-    print(f"network: {network}; initialisation: {init}", file=sys.stderr)
-    print(f"quantizer: {quantizer}, {encoded.bits:.2f} bits; steps: {encoded.steps:,}", file=sys.stderr)
+    print(f"initialisation: {init}; effort: {recipe.effort}; steps: {encoded.steps:,}", file=sys.stderr)
     print(f"device: {encoded.device}, {threads}, products in {encoded.precision}", file=sys.stderr)
+
+
+def deprecated_facts(encoded: Encoded, recipe: Recipe) -> dict[str, Any]:
+    """What --json said of the only kind of layer there was; until 1.0."""
+    choices, described = recipe.choices[encoded.spec.kind], encoded.spec.describe()
+    return {"width": described.get("width"), "quantizer": choices.quantizer, "bits": round(encoded.bits, 3)}
 
 
 def print_json(facts: dict[str, Any]) -> None:

@@ -9,26 +9,17 @@ the first eight bytes of its SHA-256 and holds updates to its parameters. `docs/
     find, keep              the one that a compressed file names; put one into the cache
 """
 
-from coordcodec.inits.format import (
-    HIGHEST_CODE,
-    ID_BYTES,
-    LOWEST_CODE,
-    SUFFIX,
-    Initialisation,
-    pack,
-    parse,
-    sigmas_of,
-)
-from coordcodec.inits.shelf import Entry, available, find, keep, load, named, places
+from coordcodec.inits.format import HIGHEST_CODE, LOWEST_CODE, SUFFIX, Initialisation, pack, parse, sigmas_of
+from coordcodec.inits.store import Entry, available, check_named, find, keep, load, named, places
 
 __all__ = [
     "HIGHEST_CODE",
-    "ID_BYTES",
     "LOWEST_CODE",
     "SUFFIX",
     "Entry",
     "Initialisation",
     "available",
+    "check_named",
     "find",
     "keep",
     "load",

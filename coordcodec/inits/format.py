@@ -17,13 +17,10 @@ from numpy.typing import NDArray
 
 from coordcodec.data import Floats
 from coordcodec.errors import InitialisationError
-from coordcodec.inits.heading import FORMAT, NETWORK, OURS, heading
-from coordcodec.inr.spec import SirenSpec
+from coordcodec.inits.header import FORMAT, OURS, read_header
+from coordcodec.specs import INIT_BYTES, Spec, network_numbers
 
 SUFFIX = ".safetensors"
-ID_BYTES = 8
-"""A compressed file holds so many bytes of the SHA-256."""
-
 LOWEST_CODE, HIGHEST_CODE = -64, 63
 TINY = 2.0**-24
 """The smallest span: the smallest positive 16-bit float."""
@@ -42,25 +39,25 @@ class Initialisation:
     theta: the parameters of one network by tensor name, float32 of `spec.shapes()`.
     rates: for each of 0 to 16 inner steps the learning rate of every parameter, float32 of the same shapes, >= 0.
     codes: for every parameter the code c of the size of its updates, int8 in [-64, 63]: about 2^(c / 2).
-    spans: for every tensor how far the grid of its quantized updates reaches (see `hookspecs.Quantizer`), > 0.
+    ranges: for every tensor how far the grid of its quantized updates reaches (see `hookspecs.Quantizer`), > 0.
     facts: what else the file says of itself (trained_on, licence, command, versions, date, gain, seed ...).
     sha256: of the file's bytes, in hexadecimal digits.
     """
 
     name: str
     modality: str
-    spec: SirenSpec
+    spec: Spec
     theta: Mapping[str, Floats] = field(repr=False)
     rates: tuple[Mapping[str, Floats], ...] = field(repr=False)
     codes: Mapping[str, NDArray[np.int8]] = field(repr=False)
-    spans: Mapping[str, float] = field(repr=False)
+    ranges: Mapping[str, float] = field(repr=False)
     facts: Mapping[str, str]
     sha256: str
 
     @property
     def id(self) -> bytes:
         """What a compressed file calls it: the first 8 bytes of the SHA-256."""
-        return bytes.fromhex(self.sha256)[:ID_BYTES]
+        return bytes.fromhex(self.sha256)[:INIT_BYTES]
 
     def sigmas(self) -> dict[str, Floats]:
         """The usual size of every parameter's update, float32."""
@@ -74,18 +71,18 @@ class Initialisation:
 def pack(
     name: str,
     modality: str,
-    spec: SirenSpec,
+    spec: Spec,
     theta: Mapping[str, Any],
     rates: tuple[Mapping[str, Any], ...] | list[Mapping[str, Any]],
     codes: Mapping[str, Any],
-    spans: Mapping[str, float],
+    ranges: Mapping[str, float],
     facts: Mapping[str, str],
 ) -> bytes:
-    """The bytes of a file, the same for the same input. Parameters, rates and spans are rounded to 16-bit floats.
+    """The bytes of a file, the same for the same input. Parameters, rates and ranges are rounded to 16-bit floats.
 
     Raises InitialisationError for what `parse` would refuse.
     """
-    groups = {"theta": theta, **{f"rate{s}": rate for s, rate in enumerate(rates)}, "scale": codes, "span": spans}
+    groups = {"theta": theta, **{f"rate{s}": rate for s, rate in enumerate(rates)}, "scale": codes, "span": ranges}
     tensors: dict[str, tuple[str, NDArray[Any]]] = {}
     for group, arrays in groups.items():
         if arrays.keys() != spec.shapes().keys():
@@ -97,7 +94,7 @@ def pack(
             with np.errstate(over="ignore"):  # what 16 bits cannot hold becomes infinite, which parse() refuses
                 small = whole.astype("<i1" if group == "scale" else "<f2")
             tensors[f"{group}/{tensor}"] = ("I8" if group == "scale" else "F16", small)
-    network = json.dumps({key: getattr(spec, key) for key in NETWORK}, separators=(",", ":"))
+    network = json.dumps(network_numbers(spec), separators=(",", ":"))
     ours = {"format": FORMAT, "name": name, "modality": modality, "network": network}
     if set(facts) & set(OURS):
         raise InitialisationError(f"facts may not be called {', '.join(sorted(set(facts) & set(OURS)))}")
@@ -124,7 +121,7 @@ def parse(data: bytes) -> Initialisation:
     from safetensors import SafetensorError
     from safetensors.numpy import load
 
-    said = heading(data)
+    said = read_header(data)
     try:
         arrays = load(data)
     except SafetensorError as error:
@@ -138,13 +135,13 @@ def parse(data: bytes) -> Initialisation:
         {name: _finite(array, f"rate{s}/{name}", lowest=0.0) for name, array in group(f"rate{s}").items()}
         for s in range(said.steps)
     )
-    codes, spans = group("scale"), {name: _finite(a, f"span/{name}", lowest=TINY) for name, a in group("span").items()}
+    codes, ranges = group("scale"), {name: _finite(a, f"span/{name}", lowest=TINY) for name, a in group("span").items()}
     for name, array in codes.items():
         if array.min() < LOWEST_CODE or array.max() > HIGHEST_CODE:
             what = f"scale/{name} goes from {array.min()} to {array.max()}, expected {LOWEST_CODE} to {HIGHEST_CODE}"
             raise InitialisationError(f"not a usable initialisation: {what}")
     sha256 = hashlib.sha256(data).hexdigest()
-    reach = {name: float(span) for name, span in spans.items()}
+    reach = {name: float(span) for name, span in ranges.items()}
     return Initialisation(said.name, said.modality, said.spec, theta, rates, codes, reach, said.facts, sha256)
 
 

@@ -3,65 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from coordcodec.clock import Progress
-from coordcodec.inits import HIGHEST_CODE, LOWEST_CODE, sigmas_of
-from coordcodec.inr import fit, maml
-from coordcodec.inr.batches import Batches
-from coordcodec.inr.device import choose_precision
-from coordcodec.inr.objective import Objective
-from coordcodec.inr.pull import Pull
-from coordcodec.inr.siren import Params, as_params
-from coordcodec.inr.spec import SirenSpec
-from coordcodec.recipe import Recipe
+from coordcodec.inits import HIGHEST_CODE, LOWEST_CODE
 
 REACH = 8
 """Half octaves below a tensor's highest code at which its lowest ones end: less is never known so surely."""
 SMALLEST = 2.0**-32
 """Updates are taken to be at least this large: the lowest code."""
-ROOM = 4.5
-"""Bits per parameter of the files that the fits stand for."""
-Sizes = tuple[dict[str, NDArray[np.int8]], dict[str, float]]
-"""Codes and spans by tensor."""
-
-
-def fitted(
-    spec: SirenSpec,
-    theta: Mapping[str, Tensor],
-    rates: Sequence[Mapping[str, Tensor]],
-    tasks: Sequence[Batches],
-    recipe: Recipe,
-    steps: int,
-    known: Sizes | None = None,
-    progress: Progress | None = None,
-) -> Params:
-    """The parameters of tasks after the inner steps and `steps` steps of a fit: each (tasks, ...).
-
-    theta, rates: the initialisation, each (1, ...). known: codes and spans, if there are any yet: then updates are held
-    down as in a fit that will be coded.
-    """
-    device = theta["weight0"].device
-    precision = choose_precision(recipe.precision, device, spec.width)
-    pull = None
-    if known:
-        origin = {name: tensor.detach() for name, tensor in theta.items()}
-        sigmas = as_params(sigmas_of(known[0]), device)
-        pull = Pull(origin, sigmas, known[1], ROOM * len(tasks) * spec.parameters, recipe.pull)
-    with Objective(spec, list(tasks), recipe.l1, precision, device, pull) as objective:
-        params = maml.adapt(spec, theta, rates, objective)
-        return fit.fit(
-            objective,
-            params,
-            steps=steps,
-            lr=recipe.planned_lr(spec.width, spec.depth),
-            optimizer=recipe.optimizer,
-            progress=progress,
-        )[0]
 
 
 def codes_for(sums: Mapping[str, NDArray[np.float64]], tasks: int) -> dict[str, NDArray[np.int8]]:

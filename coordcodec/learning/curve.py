@@ -23,7 +23,7 @@ class Point:
 
 
 def decibels(mse: float) -> float:
-    """The PSNR of a mean squared error of values that span [-1, 1]."""
+    """The PSNR of a mean squared error of values that reach [-1, 1]."""
     return -10 * math.log10(mse / 4) if mse > 0 else math.inf
 
 

@@ -11,7 +11,7 @@ import torch
 
 from coordcodec.clock import Progress
 from coordcodec.errors import FileError, SignalError
-from coordcodec.inr.batches import Batches
+from coordcodec.layers.learnable import Task
 from coordcodec.learning.tasks import Left, Mixed, Reader, find_files, find_others, held_bytes, spread
 from coordcodec.plugins import installed
 
@@ -44,8 +44,8 @@ class Pool:
         self.files = find_files(plan.folders, reader.modality.suffixes, plan.limit)
         known = [entry.object for entry in installed().modalities.entries.values()]
         self.left.others = [str(path) for path in find_others(plan.folders, reader.modality, known)]
-        self.held: dict[int, list[Batches]] = {}
-        self.held_back: list[Batches] = []
+        self.held: dict[int, list[Task]] = {}
+        self.held_back: list[Task] = []
         self._sizes: dict[int, int] = {}
         self.samples = self.tasks = 0
         self._survey(watch)
@@ -54,7 +54,7 @@ class Pool:
         self._order = [list(self._sizes)[i] for i in order]
         self.rotating = sum(self._sizes.values()) > MOST_BYTES
         self.generation = -1
-        self.at_hand: list[Batches] = []
+        self.at_hand: list[Task] = []
         self._enter(0)
 
     def _survey(self, watch: Progress) -> None:
@@ -82,7 +82,7 @@ class Pool:
                 f"one to hold back; found {len(self._sizes) + bool(self.held_back)}"
             )
 
-    def _judged(self, number: int) -> list[Batches]:
+    def _judged(self, number: int) -> list[Task]:
         """A file's tasks; none if it is left out, which is noted."""
         path = self.files[number]
         try:
@@ -99,14 +99,14 @@ class Pool:
             self.left.small.append(str(path))
         return tasks
 
-    def _read(self, number: int) -> list[Batches] | None:
+    def _read(self, number: int) -> list[Task] | None:
         with warnings.catch_warnings():
             # What a file holds besides its signal (colour profiles, comments) is not missed here.
             warnings.simplefilter("ignore", UserWarning)
             signal = self.reader.read(self.files[number])
         return None if signal is None else self.reader.cut(signal, self.reader.plan.seed + 1009 * number)
 
-    def at(self, step: int) -> list[Batches]:
+    def at(self, step: int) -> list[Task]:
         """The tasks of an outer step, each once; fewer than the plan says if there are no more."""
         generation, offset = divmod(step, GENERATION) if self.rotating else (0, step)
         if generation != self.generation:
@@ -116,7 +116,7 @@ class Pool:
         order = _permutation(len(self.at_hand), self.reader.plan.seed, generation, epoch)
         return [self.at_hand[i] for i in order[place * count : (place + 1) * count]]
 
-    def some(self, count: int, seed: int) -> list[Batches]:
+    def some(self, count: int, seed: int) -> list[Task]:
         """So many of the tasks at hand, or all, chosen by a seed."""
         order = _permutation(len(self.at_hand), self.reader.plan.seed, 0, -1 - seed)
         return [self.at_hand[i] for i in sorted(order[:count])]
@@ -150,7 +150,7 @@ class Pool:
         return found
 
 
-def _alone(tasks: list[Batches]) -> list[Batches]:
+def _alone(tasks: list[Task]) -> list[Task]:
     """These tasks with values of their own: parts of a sound share its samples, however long it is."""
     for task in tasks:
         task.values = task.values.clone()

@@ -12,13 +12,12 @@ import torch
 
 from coordcodec import __version__, inits
 from coordcodec.clock import Progress
+from coordcodec.compute.device import find_device
 from coordcodec.data import Floats
 from coordcodec.errors import FileError
 from coordcodec.files import check_writable, write_bytes
-from coordcodec.inr import ranks
-from coordcodec.inr.device import find_device
-from coordcodec.inr.siren import Params
-from coordcodec.learning import curve, stages
+from coordcodec.learning import curve, ranks, stages
+from coordcodec.learning.maml import Params
 from coordcodec.learning.plan import Plan
 from coordcodec.learning.pool import Told
 from coordcodec.learning.state import State, validated
@@ -71,13 +70,13 @@ def _finish(state: State) -> dict[str, Any]:
     """Collect what the coder should know of updates, and write the files."""
     plan, rates = state.plan, [stages.rounded(rate) for rate in state.learner.rates()]
     theta = stages.rounded(state.learner.theta)
-    codes, spans = stages.collect(state, theta, rates)
+    codes, ranges = stages.collect(state, theta, rates)
     if not state.ranks.leads:
         return {}
-    before, after = validated(state.spec, theta, rates, state.held_back)
+    before, after = validated(state.net, theta, rates, state.held_back)
     arrays = tuple(_arrays(rate) for rate in rates)
     facts = _facts(state, before, after)
-    data = inits.pack(plan.name, state.modality.name, state.spec, _arrays(theta), arrays, codes, spans, facts)
+    data = inits.pack(plan.name, state.modality.name, state.net.spec, _arrays(theta), arrays, codes, ranges, facts)
     picture = curve.draw(state.curve, plan.name)
     kept = inits.keep(data)
     write_bytes(plan.picture, picture, plan.force)

@@ -9,12 +9,11 @@ import torch
 from torch import Tensor
 
 from coordcodec.clock import Progress
+from coordcodec.compute.workers import Workers
 from coordcodec.errors import InitialisationError
-from coordcodec.inr import spans
-from coordcodec.inr.batches import Batches
-from coordcodec.inr.siren import Params
-from coordcodec.inr.workers import Workers
+from coordcodec.layers.learnable import Sizes, Task
 from coordcodec.learning import codes
+from coordcodec.learning.maml import Params
 from coordcodec.learning.state import State
 from coordcodec.learning.watchdog import Watchdog
 
@@ -61,8 +60,8 @@ def _give_up(state: State, complaint: str) -> None:
     )
 
 
-def collect(state: State, theta: Params, rates: list[Params]) -> codes.Sizes:
-    """Codes and spans of the updates that long fits of some tasks make, from the initialisation as the file holds it.
+def collect(state: State, theta: Params, rates: list[Params]) -> Sizes:
+    """Codes and ranges of the updates that long fits of some tasks make, from the initialisation as the file holds it.
 
     theta, rates: each (1, ...). How large updates are depends on how strongly they are held down, and that on how large
     they are: fits of a few tasks come first.
@@ -72,26 +71,25 @@ def collect(state: State, theta: Params, rates: list[Params]) -> codes.Sizes:
     return _collected(state, theta, rates, chosen, _collected(state, theta, rates, few, None))
 
 
-def _collected(
-    state: State, theta: Params, rates: list[Params], chosen: list[Batches], known: codes.Sizes | None
-) -> codes.Sizes:
+def _collected(state: State, theta: Params, rates: list[Params], chosen: list[Task], known: Sizes | None) -> Sizes:
     plan = state.plan
-    own = [chosen[i].resized(min(FIT_BATCH, state.recipe.batch), 0) for i in state.ranks.share(len(chosen))]
+    points = min(FIT_BATCH, state.net.most_points(state.recipe))
+    own = [chosen[i].resized(points, 0) for i in state.ranks.share(len(chosen))]
     sizes = {name: torch.zeros(tensor.shape[1:], device=state.device) for name, tensor in theta.items()}
-    costs = {name: torch.zeros((), device=state.device) for name in (*theta, spans.ERROR)}
+    costs = {name: torch.zeros((), device=state.device) for name in state.net.range_sums(theta, [], plan.seed)}
     for start in range(0, len(own), FITTED_TOGETHER):
         tasks = own[start : start + FITTED_TOGETHER]
         report = _share_of(state, start, len(tasks), len(own))
-        params = codes.fitted(state.spec, theta, rates, tasks, state.recipe, plan.fit_steps, known, report)
+        params = state.net.fitted(theta, rates, tasks, state.recipe, plan.fit_steps, known, report)
         for name, tensor in params.items():
             sizes[name] += (tensor - theta[name]).abs().sum(0)
         with Workers(state.device):  # many small operations, at each of which PyTorch's threads would meet
-            found = spans.logarithms(state.spec, params, tasks, plan.seed)
+            found = state.net.range_sums(params, tasks, plan.seed)
         for name, cost in found.items():
             costs[name] += cost
     state.ranks.sum([*sizes.values(), *costs.values()])
     totals = {name: float(cost) for name, cost in costs.items()}
-    return codes.codes_for(codes.as_arrays(sizes), len(chosen)), spans.spans_for(state.spec, totals, len(chosen))
+    return codes.codes_for(codes.as_arrays(sizes), len(chosen)), state.net.ranges(totals, len(chosen))
 
 
 def _share_of(state: State, start: int, count: int, total: int) -> Progress:

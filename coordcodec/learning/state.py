@@ -10,18 +10,16 @@ from torch import Tensor
 
 from coordcodec import codec
 from coordcodec.clock import Progress
+from coordcodec.compute.workers import Workers
 from coordcodec.errors import InitialisationError
 from coordcodec.hookspecs import Modality
-from coordcodec.inr import maml, siren
-from coordcodec.inr.batches import Batches, groups, join
-from coordcodec.inr.objective import GPU_POINTS
-from coordcodec.inr.ranks import Ranks
-from coordcodec.inr.spec import SirenSpec
-from coordcodec.inr.workers import Workers
-from coordcodec.learning import checkpoint
+from coordcodec.layers import learnable
+from coordcodec.layers.learnable import Learnable, Task
+from coordcodec.learning import checkpoint, maml
 from coordcodec.learning.curve import Point, decibels
 from coordcodec.learning.plan import Plan
 from coordcodec.learning.pool import Pool, Told
+from coordcodec.learning.ranks import Ranks
 from coordcodec.learning.tasks import Reader
 from coordcodec.recipe import Recipe
 
@@ -33,7 +31,7 @@ class State:
     """A run.
 
     plan, ranks, device: what to do, among which processes, where. modality, recipe: of the signals. pool: the tasks.
-    spec: the network. learner: theta and the inner rates. curve: the validations so far. saved: the outer step whose
+    net: the networks. learner: theta and the inner rates. curve: the validations so far. saved: the outer step whose
     state the checkpoint holds.
     """
 
@@ -45,11 +43,10 @@ class State:
         choices = {"rate": plan.rate, "num_bytes": plan.num_bytes, "seed": plan.seed, "device": plan.device}
         self.recipe: Recipe = codec.make_recipe(self.modality, None, **choices)
         self.pool = Pool(Reader(plan, self.modality, self.recipe, device), watch)
-        self.spec: SirenSpec = self.pool.reader.spec
+        self.net: Learnable = learnable().learnable(self.pool.reader.spec)
         self.held_back = [task.resized(VALIDATION_POINTS, i) for i, task in enumerate(self.pool.held_back)]
         settings = maml.Settings(plan.outer_steps, plan.inner_steps, plan.inner_lr, plan.outer_lr, plan.first_order)
-        drawn = siren.init(self.spec, 1, plan.seed, self.recipe.omega_0)
-        self.learner = maml.Learner(self.spec, settings, {n: t.to(device) for n, t in drawn.items()}, ranks)
+        self.learner = maml.Learner(self.net, settings, self.net.draw(plan.seed, self.recipe, device), ranks)
         self.curve: list[Point] = []
         self.earlier = 0.0
         self.saved = 0
@@ -63,7 +60,7 @@ class State:
         """Measure the held-back tasks and tell the result. train: the mean outer loss since the last time, or NaN."""
         if not self.ranks.leads:
             return
-        before, after = validated(self.spec, self.learner.theta, self.learner.rates(), self.held_back)
+        before, after = validated(self.net, self.learner.theta, self.learner.rates(), self.held_back)
         done = self.learner.step
         self.curve.append(Point(done, train, before, after))
         learned = "" if math.isnan(train) else f"learned from {decibels(train):.2f} dB, "
@@ -100,21 +97,17 @@ class State:
 
 
 @torch.no_grad()
-def validated(
-    spec: SirenSpec, theta: siren.Params, rates: list[siren.Params], tasks: list[Batches]
-) -> tuple[float, float]:
+def validated(net: Learnable, theta: maml.Params, rates: list[maml.Params], tasks: list[Task]) -> tuple[float, float]:
     """The mean PSNR in dB of tasks without and with the inner steps, on points that these did not see."""
     theta = {name: tensor.expand(len(tasks), *tensor.shape[1:]) for name, tensor in theta.items()}
-    adapted = maml.adapt(spec, theta, rates, tasks)
-    device = theta["weight0"].device
+    adapted = net.adapt(theta, rates, tasks)
+    device = next(iter(theta.values())).device
 
     def errors(group: list[int]) -> Tensor:
-        batch = join([tasks[i].next() for i in group])
-        found = [maml.errors(spec, {n: t[group] for n, t in params.items()}, batch) for params in (theta, adapted)]
-        return torch.stack(found)
+        candidates = [{name: tensor[group] for name, tensor in params.items()} for params in (theta, adapted)]
+        return torch.stack(net.errors(candidates, [tasks[i] for i in group]))
 
-    most = maml.TOGETHER if device.type == "cpu" else GPU_POINTS
     with Workers(device) as workers:
-        found = torch.cat(workers.start(errors, groups(tasks, most, workers.pieces))(), dim=1)
+        found = torch.cat(workers.start(errors, net.groups(tasks, device, workers.pieces))(), dim=1)
     before, after = (-10 * torch.log10(found.clamp_min(1e-10) / 4)).mean(1).tolist()
     return before, after

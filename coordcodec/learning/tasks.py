@@ -10,15 +10,15 @@ from typing import TypeVar
 
 import torch
 
-from coordcodec import sizing
 from coordcodec.data import Signal
+from coordcodec.encoder.plan import target_bytes
 from coordcodec.errors import FileError, SignalError
 from coordcodec.hookspecs import Modality
-from coordcodec.inr.batches import Batches, PointBatches, batches_of
-from coordcodec.inr.spec import SirenSpec
+from coordcodec.layers import learnable
+from coordcodec.layers.learnable import Task
 from coordcodec.learning.plan import Plan
-from coordcodec.partition import gain_codes, gain_of
 from coordcodec.recipe import Recipe
+from coordcodec.specs import Spec
 
 T = TypeVar("T")
 
@@ -67,10 +67,10 @@ class Reader:
 
     def __init__(self, plan: Plan, modality: Modality, recipe: Recipe, device: torch.device) -> None:
         self.plan, self.modality, self.recipe, self.device = plan, modality, recipe, device
-        self.first: tuple[Path, SirenSpec] | None = None
+        self.first: tuple[Path, Spec] | None = None
 
     @property
-    def spec(self) -> SirenSpec:
+    def spec(self) -> Spec:
         """The network."""
         assert self.first is not None, "known from the first signal on"
         return self.first[1]
@@ -88,18 +88,13 @@ class Reader:
             raise Mixed(f"{first} has {spec.dims} axes and {path} has {signal.dims}: they cannot share one network")
         return signal if signal.channels == spec.channels else None
 
-    def _spec_for(self, signal: Signal) -> SirenSpec:
-        recipe = self.recipe
-        sigma = round(recipe.sigma * 1000)
-        return SirenSpec(signal.dims, signal.channels, self.plan.width, recipe.depth, recipe.num_frequencies, sigma)
+    def _spec_for(self, signal: Signal) -> Spec:
+        return learnable().network_for(signal, self.recipe, self.plan.width)
 
-    def cut(self, signal: Signal, seed: int) -> list[Batches]:
+    def cut(self, signal: Signal, seed: int) -> list[Task]:
         """The signal's parts of at least LEAST_SAMPLES samples, each scaled by its gain where the recipe says so."""
-        recipe = self.recipe
-        target = sizing.target_bytes(recipe, self.modality, signal)
-        partition = sizing.choose_partition(signal, recipe, target)
-        gains = [gain_of(code) for code in gain_codes(signal, partition)] if recipe.gains else ()
-        parts = batches_of(signal, partition, self.spec, self.plan.points, seed, self.device, gains)
+        target = target_bytes(self.recipe, self.modality, signal)
+        parts = learnable().tasks(signal, self.spec, self.recipe, target, self.plan.points, seed, self.device)
         return [part for part in parts if len(part.values) >= LEAST_SAMPLES]
 
 
@@ -107,12 +102,9 @@ class Mixed(SignalError):
     """Signals that no one network can hold."""
 
 
-def held_bytes(tasks: Iterable[Batches]) -> int:
+def held_bytes(tasks: Iterable[Task]) -> int:
     """The bytes of the samples of tasks."""
-    found = 0
-    for task in tasks:
-        found += task.values.nbytes + (task.coords.nbytes if isinstance(task, PointBatches) else 0)
-    return found
+    return sum(task.held_bytes for task in tasks)
 
 
 @dataclass

@@ -30,12 +30,12 @@ class AdaRound:
     lr = 0.3
 
     def __call__(
-        self, params: Mapping[str, Tensor], loss: Loss, spans: Mapping[str, float], bits: float, budget: int
+        self, params: Mapping[str, Tensor], loss: Loss, ranges: Mapping[str, float], bits: float, budget: int
     ) -> Symbols:
         """Quantize; see `coordcodec.hookspecs.Quantizer`."""
         if budget < 20:
-            return Uniform()(params, loss, spans, bits, budget)
-        steps = grid_steps(spans, bits)
+            return Uniform()(params, loss, ranges, bits, budget)
+        steps = grid_steps(ranges, bits)
         floors = {name: torch.floor(tensor.detach() / steps[name]) for name, tensor in params.items()}
         logits = {}
         for name, tensor in params.items():

@@ -35,16 +35,16 @@ class QuantizationAware:
     lr = 0.02
 
     def __call__(
-        self, params: Mapping[str, Tensor], loss: Loss, spans: Mapping[str, float], bits: float, budget: int
+        self, params: Mapping[str, Tensor], loss: Loss, ranges: Mapping[str, float], bits: float, budget: int
     ) -> Symbols:
         """Quantize; see `coordcodec.hookspecs.Quantizer`."""
         first = max(int(budget * ADAROUND_SHARE), min(budget, ADAROUND_CALLS))
-        rounded = AdaRound()(params, loss, spans, bits, first)
+        rounded = AdaRound()(params, loss, ranges, bits, first)
         training = budget - first - 2 * LOOKS
         if training < 1:
             return rounded
-        steps = grid_steps(spans, bits)
-        # A parameter may lie beyond its span; training takes none further than the furthest.
+        steps = grid_steps(ranges, bits)
+        # A parameter may lie beyond its reach; training takes none further than the furthest.
         limit = max(math.ceil(grid_limit(bits)), *(int(abs(q.symbols).max()) for q in rounded.values()))
         # In units of each tensor's step.
         start = {name: torch.from_numpy(rounded[name].symbols).to(tensor) for name, tensor in params.items()}

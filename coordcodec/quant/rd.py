@@ -6,7 +6,7 @@ from coordcodec.quant.qat import QuantizationAware
 
 
 class RateDistortion(QuantizationAware):
-    """Quantization-aware training behind a fit in whose loss the code length took part (`coordcodec.inr.pull`)."""
+    """Quantization-aware training behind a fit in whose loss the code length took part."""
 
     name = "rd"
     in_loop = True

@@ -21,13 +21,13 @@ def grid_limit(bits: float) -> float:
 
 
 def largest(params: Mapping[str, Tensor]) -> dict[str, float]:
-    """Every tensor's largest magnitude: the span of its grid for Strümpler et al. 2022 (section 3.3)."""
+    """Every tensor's largest magnitude: the reach of its grid for Strümpler et al. 2022 (section 3.3)."""
     return {name: float(tensor.detach().abs().max()) for name, tensor in params.items()}
 
 
-def grid_steps(spans: Mapping[str, float], bits: float) -> dict[str, float]:
-    """The step of every tensor: its span lies at the end of the grid."""
-    return {name: round_step(span / grid_limit(bits)) for name, span in spans.items()}
+def grid_steps(ranges: Mapping[str, float], bits: float) -> dict[str, float]:
+    """The step of every tensor: its reach lies at the end of the grid."""
+    return {name: round_step(reach / grid_limit(bits)) for name, reach in ranges.items()}
 
 
 def as_symbols(scaled: Tensor, step: float) -> Quantized:
@@ -42,10 +42,10 @@ class Uniform:
     name = "uniform"
 
     def __call__(
-        self, params: Mapping[str, Tensor], loss: Loss, spans: Mapping[str, float], bits: float, budget: int
+        self, params: Mapping[str, Tensor], loss: Loss, ranges: Mapping[str, float], bits: float, budget: int
     ) -> Symbols:
         """Quantize; see `coordcodec.hookspecs.Quantizer`."""
-        steps = grid_steps(spans, bits)
+        steps = grid_steps(ranges, bits)
         return {name: as_symbols(tensor / steps[name], steps[name]) for name, tensor in params.items()}
 
 
@@ -55,7 +55,7 @@ class Half:
     name = "half"
 
     def __call__(
-        self, params: Mapping[str, Tensor], loss: Loss, spans: Mapping[str, float], bits: float, budget: int
+        self, params: Mapping[str, Tensor], loss: Loss, ranges: Mapping[str, float], bits: float, budget: int
     ) -> Symbols:
         """Convert; see `coordcodec.hookspecs.Quantizer`."""
         most = float(np.finfo(np.float16).max)

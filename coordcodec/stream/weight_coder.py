@@ -52,6 +52,44 @@ def encode(
     return bytes(encoder.get_compressed().astype(">u4").tobytes().rstrip(b"\0"))
 
 
+class _Decoder:
+    """Takes tensors off a payload. limit: the largest magnitude of a symbol."""
+
+    def __init__(self, payload: bytes, limit: int) -> None:
+        import constriction
+
+        words = np.frombuffer(payload + b"\0" * (-len(payload) % 4), dtype=">u4").astype(np.uint32)
+        self.coder, self.limit = constriction.stream.queue.RangeDecoder(words), limit
+
+    def tensor(self, shape: tuple[int, ...], model: Model, spread: Offsets | None) -> NDArray[np.int32]:
+        """The next tensor. Raises ValueError or AssertionError for what no encoder writes."""
+        if model.context == contexts.NONE:
+            return self._classes(shape, model, spread)
+        if model.context == contexts.SORTED:
+            return self._sorted(shape, model)
+        tensor = np.empty(shape, np.int32)
+        seen = contexts.Seen(shape, model.context)
+        for one in contexts.laid_out(tensor, model.context):
+            one[:] = self._classes(one.shape, model, seen.offsets())
+            seen.add(one)
+        return tensor
+
+    def _classes(self, shape: tuple[int, ...], model: Model, spread: Offsets | None) -> NDArray[np.int32]:
+        count = math.prod(shape)
+        order, sizes = classes(None if spread is None else np.broadcast_to(spread, shape).ravel(), count)
+        coded = [self.coder.decode(_coder_model(model_at(model, o), self.limit), size) for o, size in sizes]
+        tensor = np.empty(count, np.int32)
+        tensor[order] = np.concatenate(coded).astype(np.int32) - np.int32(self.limit)
+        return tensor.reshape(shape)
+
+    def _sorted(self, shape: tuple[int, ...], model: Model) -> NDArray[np.int32]:
+        found = self.coder.decode(_coder_model(model, self.limit), math.prod(shape)).astype(np.int64).reshape(shape)
+        sums = found.cumsum(axis=1)
+        if sums.max() > self.limit:
+            raise ValueError("a symbol beyond the limit")
+        return np.asarray(sums, np.int32)
+
+
 def decode(
     payload: bytes,
     shapes: Sequence[tuple[int, ...]],
@@ -65,40 +103,13 @@ def decode(
 
     Raises ContainerError when the payload cannot come from `encode`.
     """
-    import constriction
-
-    words = np.frombuffer(payload + b"\0" * (-len(payload) % 4), dtype=">u4").astype(np.uint32)
-    decoder = constriction.stream.queue.RangeDecoder(words)
-
-    def take(shape: tuple[int, ...], model: Model, spread: Offsets | None) -> NDArray[np.int32]:
-        count = math.prod(shape)
-        order, sizes = classes(None if spread is None else np.broadcast_to(spread, shape).ravel(), count)
-        coded = [decoder.decode(_coder_model(model_at(model, offset), limit), size) for offset, size in sizes]
-        tensor = np.empty(count, np.int32)
-        tensor[order] = np.concatenate(coded).astype(np.int32) - np.int32(limit)
-        return tensor.reshape(shape)
-
-    def adapt(shape: tuple[int, ...], model: Model) -> NDArray[np.int32]:
-        if model.context == contexts.SORTED:
-            found = decoder.decode(_coder_model(model, limit), math.prod(shape)).astype(np.int64).reshape(shape)
-            sums = found.cumsum(axis=1)
-            if sums.max() > limit:
-                raise ValueError("a symbol beyond the limit")
-            return np.asarray(sums, np.int32)
-        tensor = np.empty(shape, np.int32)
-        seen = contexts.Seen(shape, model.context)
-        for one in contexts.laid_out(tensor, model.context):
-            one[:] = take(one.shape, model, seen.offsets())
-            seen.add(one)
-        return tensor
-
-    tensors: list[NDArray[np.int32]] = []
+    decoder, tensors = _Decoder(payload, limit), list[NDArray[np.int32]]()
     try:
         for shape, model, spread in zip(shapes, models, offsets or [None] * len(shapes), strict=True):
-            tensors.append(adapt(shape, model) if model.context else take(shape, model, spread))
+            tensors.append(decoder.tensor(shape, model, spread))
     except (AssertionError, ValueError) as error:
         raise ContainerError("damaged payload: the entropy decoder met an impossible code word") from error
     # What an encoder writes ends as soon as it says which symbols are meant, and not in a byte that says nothing.
-    if payload.endswith(b"\0") or not decoder.maybe_exhausted():
+    if payload.endswith(b"\0") or not decoder.coder.maybe_exhausted():
         raise ContainerError("damaged payload: its end does not match its symbols")
     return tensors

@@ -15,7 +15,7 @@ KEPT = ("units", "standard_name", "long_name", "calendar")
 
 class Climate:
     name, suffixes, rate_unit, main_score, lower_is_better = "climate", (".nc", ".nc4", ".cdf"), "bytes", "rmse", True
-    defaults = Recipe(num_bytes=12000, depth=2, omega_0=10, l1=5e-8, bits=7)
+    defaults = Recipe(num_bytes=12000, siren={"depth": 2, "omega_0": 10, "l1": 5e-8, "bits": 7})
     write_options, read_options = {}, {"variable": "its name; default: the first of those with the most axes"}
 
     def read(self, source, *, variable=None, **options):

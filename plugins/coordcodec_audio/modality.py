@@ -38,15 +38,17 @@ class Audio:
     # Parts of some half a second, each a small network: measured on speech and music, see docs/benchmarks.md.
     defaults = Recipe(
         rate=32,
-        depth=2,
-        num_frequencies=20,
-        sigma=1.5,
-        omega_0=15,
-        part_points=1 << 17,
-        part_bytes=2600,
-        gains=True,
-        batch=1024,
-        pace=0.6,
+        siren={
+            "depth": 2,
+            "num_frequencies": 20,
+            "sigma": 1.5,
+            "omega_0": 15,
+            "part_points": 1 << 17,
+            "part_bytes": 2600,
+            "gains": True,
+            "batch": 1024,
+            "pace": 0.6,
+        },
     )
     read_options: Mapping[str, str] = {}
     write_options: Mapping[str, str] = {

@@ -43,7 +43,7 @@ class Image:
     )
     rate_unit = "bpp"
     main_score = "psnr_db"
-    defaults = Recipe(rate=0.3, extra_depth=2)
+    defaults = Recipe(rate=0.3, siren={"extra_depth": 2})
     read_options: Mapping[str, str] = {}
     write_options: Mapping[str, str] = {
         "scale": "output pixels per pixel, above 0; default: 1",

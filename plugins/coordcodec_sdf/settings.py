@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from coordcodec.recipe import Recipe
 
-DEFAULTS = Recipe(num_bytes=8192, num_frequencies=6, sigma=1.4, pace=0.6, coded_bits=5.9)
+DEFAULTS = Recipe(num_bytes=8192, siren={"num_frequencies": 6, "sigma": 1.4, "pace": 0.6, "coded_bits": 5.9})
 """The encoder's choices for shapes. With coded bits of 4.5, 5.5 and 6.5 Chamfer-L1 of the armadillo in 8 kB is 0.0382,
 0.0357 and 0.0365 % of the diagonal, of lucy 0.0467, 0.0454 and 0.0437 % (effort 4, no initialisation)."""
 

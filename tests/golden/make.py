@@ -13,8 +13,10 @@ from PIL import Image
 import coordcodec
 from coordcodec import codec, inits
 from coordcodec.data import Quantized, Signal, round_step
-from coordcodec.inr.spec import SirenSpec
-from coordcodec.stream import file
+from coordcodec.partition import Partition
+from coordcodec.specs import SirenSpec
+from coordcodec.stream import weights
+from coordcodec.stream.container import Container, Section, pack
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
@@ -25,7 +27,7 @@ class Cloud:
     """A stand-in for a plugin of scattered points."""
 
     name, rate_unit = "cloud", "bytes"
-    defaults = coordcodec.Recipe(width=7, depth=2, num_frequencies=3)
+    defaults = coordcodec.Recipe(siren={"width": 7, "depth": 2, "num_frequencies": 3})
 
     def rate(self, num_bytes, meta):
         return float(num_bytes)
@@ -51,9 +53,9 @@ def learned(seed, steps, spec=TINY):
     theta = {k: rng.normal(size=s) * (3 if k == "weight0" else 1) / np.sqrt(s[-1]) for k, s in shapes.items()}
     rates = [{k: rng.uniform(0, 0.1, s) for k, s in shapes.items()} for _ in range(steps)]
     codes = {k: np.broadcast_to(-3 - np.arange(s[-1]) // 2, s) for k, s in shapes.items()}
-    spans = {k: 0.5 + i for i, k in enumerate(shapes)}
+    ranges = {k: 0.5 + i for i, k in enumerate(shapes)}
     facts = {"trained_on": "nothing", "licence": "CC0-1.0", "gain": "0 dB", "seed": str(seed)}
-    return inits.pack(f"drawn-w{spec.width}", "image", spec, theta, rates, codes, spans, facts)
+    return inits.pack(f"drawn-w{spec.width}", "image", spec, theta, rates, codes, ranges, facts)
 
 
 def updated(init, parts=(1, 1), half=False, seed=0, margin=0, gains=b""):
@@ -67,8 +69,9 @@ def updated(init, parts=(1, 1), half=False, seed=0, margin=0, gains=b""):
         whole = np.float16(update).view(np.uint16) if half else np.clip(np.rint(update / step), -63, 63)
         symbols[name] = Quantized(whole.astype(np.int32), step)
     meta = {"shape": [20, 24], "channels": 3}
-    header = file.Header("image", 2, meta, parts, learned.spec.pack(), margin, gains, learned.id)
-    return file.write(header, symbols, learned.offsets())
+    spec = dataclasses.replace(learned.spec, partition=Partition(parts, margin), gains=gains)
+    section = Section(spec, (weights.encode(symbols, learned.offsets()),), learned.id)
+    return pack(Container("image", 2, meta, (section,)))
 
 
 def adapted(seed, parts=(1, 1)):
@@ -79,7 +82,8 @@ def adapted(seed, parts=(1, 1)):
         sigma = np.broadcast_to(30.0 / (1 + np.arange(shape[0]))[:, None], shape) if name == "weight1" else sigma
         drawn = rng.laplace(0, sigma, (int(np.prod(parts)), *shape))
         symbols[name] = Quantized(np.clip(np.rint(drawn), -127, 127).astype(np.int32), round_step(0.02))
-    return file.write(file.Header("image", 2, {"shape": [20, 24], "channels": 3}, parts, spec.pack()), symbols)
+    section = Section(dataclasses.replace(spec, partition=Partition(parts)), (weights.encode(symbols),))
+    return pack(Container("image", 2, {"shape": [20, 24], "channels": 3}, (section,)))
 
 
 def image(pixels, **choices):
@@ -91,19 +95,21 @@ def main():
     with Image.open(ROOT / "examples" / "kodim15.png") as picture:
         photo = np.asarray(picture)[100:388:6, 200:584:6]
     save("rgb", image(photo, num_bytes=900))
-    save("grey", image(photo[:, :, 0], num_bytes=500, quantizer="uniform"))
-    save("alpha16", image((np.dstack([photo, photo[:, :, :1]]).astype(np.uint16) * 257), width=6, bits=11))
-    save("coin", image(photo[:20, :20], preset="coin", width=20))
+    save("grey", image(photo[:, :, 0], num_bytes=500, siren={"quantizer": "uniform"}))
+    save(
+        "alpha16", image((np.dstack([photo, photo[:, :, :1]]).astype(np.uint16) * 257), siren={"width": 6, "bits": 11})
+    )
+    save("coin", image(photo[:20, :20], preset="coin", siren={"width": 20}))
     save("pixel", image(photo[:1, :1], num_bytes=150))
-    save("parts", image(photo, num_bytes=1500, part_points=900))
-    save("gains", image(photo, num_bytes=1500, part_points=900, gains=True, margin=20), version=2)
+    save("parts", image(photo, num_bytes=1500, siren={"part_points": 900}))
+    save("gains", image(photo, num_bytes=1500, siren={"part_points": 900, "gains": True, "margin": 20}), version=2)
     save("init", updated(learned(1, 3)), version=3, init=learned(1, 3))
     parts = updated(learned(2, 0), (2, 3), margin=30, gains=bytes(range(6)))
     save("init-parts", parts, version=3, init=learned(2, 0))
     save("init-half", updated(learned(3, 1), half=True), version=3, init=learned(3, 1))
     save("contexts", adapted(0), version=4)
     save("contexts-parts", adapted(1, (2, 2)), version=4)
-    save("sorted", image(photo, num_bytes=1500, part_points=900), version=4)
+    save("sorted", image(photo, num_bytes=1500, siren={"part_points": 900}), version=4)
     coords = np.random.default_rng(1).uniform(-1, 1, (500, 3)).astype(np.float32)
     values = (np.linalg.norm(coords, axis=1, keepdims=True) - 0.8).astype(np.float32) / 2
     meta = {"scale": 0.1, "centre": [1.0, 2.5, -1e-9], "unit": "mm", "closed": True, "faces": -7, "open": False}

@@ -1,0 +1,216 @@
+"""Measure in processes of their own, which may crash or hang without harm to the run."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import time
+import warnings
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from multiprocessing.connection import Connection, wait
+from typing import Any
+
+from coordcodec.data import Signal
+from coordcodec.errors import CoordCodecError, UnknownName
+from coordcodec.hookspecs import Modality
+from coordcodec.plugins import installed
+from coordcodec_bench import facts, ours
+from coordcodec_bench.baseline import Baseline, Baselines, NotInstalled, Search
+from coordcodec_bench.baselines import baselines_of
+from coordcodec_bench.rows import Row
+
+_THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
+
+
+@dataclass(frozen=True)
+class Task:
+    """One file and one codec at one or more rates; see `coordcodec_bench.rows` for the words."""
+
+    path: str
+    modality: str
+    codec: str
+    rates: tuple[float, ...]
+    effort: int = 5
+    seed: int = 0
+    device: str = "cpu"
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+def rows_of(task: Task) -> Iterator[Row]:
+    """A row for each rate of a task. Whatever a codec raises is the row's reason to have failed."""
+    kind = installed().modalities.get(task.modality)
+    signal: Signal | None = None
+    search: Search | None = None
+    version = ""
+    facts_of_all = _facts()
+    for rate in task.rates:
+        memory = facts.Memory()
+        row: Row = {"status": "ok"}
+        try:
+            with warnings.catch_warnings(record=True) as told:
+                warnings.simplefilter("always", UserWarning)
+                own = ours.parse(task.codec)
+                if own is None and not version:
+                    version = _baseline_of(task)[0].version()  # a missing library is told before any work
+                signal = signal if signal is not None else kind.read(task.path, **task.options)
+                if own is not None:
+                    recipe = own.recipe(kind, rate, task.effort, task.seed, task.device)
+                    row |= ours.measure(own, signal, kind, recipe)
+                else:
+                    search = search or Search(*_baseline_of(task), signal)
+                    row |= search.best(_size(rate, kind, signal)) | {"version": version}
+                row["rate"] = kind.rate(row["bytes"], signal.meta)
+            row |= {"warnings": [str(warning.message) for warning in told]} if told else {}
+        except (ImportError, NotInstalled) as error:
+            row = {"status": "skipped", "reason": f"not installed: {error}"}
+        except CoordCodecError as error:
+            row = {"status": "failed", "reason": str(error)}
+        except Exception as error:  # noqa: BLE001  other people's codecs raise anything
+            words = str(error).strip().splitlines() or [""]
+            row = {"status": "failed", "reason": f"{type(error).__name__}: {words[0]}"}
+        yield row | {"peak_memory_mib": memory.peak_mib()} | facts_of_all
+
+
+Work = Callable[[Task], Iterator[Row]]
+
+
+def _baseline_of(task: Task) -> tuple[Baseline, Baselines]:
+    baselines = baselines_of(task.modality)
+    if baselines is None or task.codec not in baselines.codecs:
+        raise UnknownName("codec", task.codec, [*ours.OURS, *(baselines.codecs if baselines else ())])
+    return baselines.codecs[task.codec], baselines
+
+
+def _size(rate: float, kind: Modality, signal: Signal) -> int:
+    return max(1, int(rate / kind.rate(1, signal.meta)))
+
+
+def _facts() -> Row:
+    import torch
+
+    from coordcodec import __version__
+
+    return {
+        "coordcodec": __version__,
+        "torch": torch.__version__,
+        "threads": torch.get_num_threads(),
+        "machine": facts.machine(),
+        "date": time.strftime("%Y-%m-%d"),
+    }
+
+
+def _serve(connection: Connection, threads: int | None, work: Work) -> None:
+    """A worker's life: take a task, send its rows and then None, until nobody sends any more."""
+    os.setsid()  # so that the programs it runs can be ended with it
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if threads is not None:
+        import torch
+
+        torch.set_num_threads(threads)
+    while True:
+        try:
+            task = connection.recv()
+        except EOFError:
+            return
+        for row in work(task):
+            connection.send(row)
+        connection.send(None)
+
+
+@dataclass
+class _Worker:
+    process: Any
+    connection: Connection
+    task: Task
+    deadline: float
+
+
+class Crew:
+    """Processes that share out tasks.
+
+    jobs: how many, >= 1; with more than one each computes with one thread. limit: seconds that a row may take.
+    work: what they do with a task.
+    """
+
+    def __init__(self, jobs: int, limit: float, work: Work = rows_of) -> None:
+        self.jobs, self.limit, self.work = jobs, limit, work
+        self._context = multiprocessing.get_context("spawn")
+
+    def run(self, tasks: Iterable[Task]) -> Iterator[tuple[Task, float, Row]]:
+        """Each row as it comes, with its task and rate. The processes end when the iterator is closed."""
+        waiting = deque(task for task in tasks if task.rates)
+        idle: list[tuple[Any, Connection]] = []
+        busy: list[_Worker] = []
+        try:
+            while waiting or busy:
+                while waiting and len(busy) < self.jobs:
+                    process, connection = idle.pop() if idle else self._start()
+                    task = waiting.popleft()
+                    connection.send(task)
+                    busy.append(_Worker(process, connection, task, time.monotonic() + self.limit))
+                next_deadline = min(worker.deadline for worker in busy)
+                ready = wait([worker.connection for worker in busy], max(0.0, next_deadline - time.monotonic()))
+                for worker in [*busy]:
+                    late = time.monotonic() >= worker.deadline
+                    if worker.connection not in ready and not late:
+                        continue
+                    row, alive = self._next(worker) if worker.connection in ready else (self._too_slow(), False)
+                    if row is not None:
+                        yield worker.task, worker.task.rates[0], row
+                        worker.task = replace(worker.task, rates=worker.task.rates[1:])
+                        worker.deadline = time.monotonic() + self.limit
+                    if row is None or not alive:
+                        busy.remove(worker)
+                    if not alive:
+                        _kill(worker.process)
+                        waiting.extendleft([worker.task] if worker.task.rates else [])
+                    elif row is None:
+                        idle.append((worker.process, worker.connection))
+        finally:
+            for process in [*(process for process, _ in idle), *(worker.process for worker in busy)]:
+                _kill(process)
+
+    def _start(self) -> tuple[Any, Connection]:
+        ours_end, theirs = self._context.Pipe()
+        threads = 1 if self.jobs > 1 else None
+        before = {name: os.environ.get(name) for name in _THREADS}
+        try:
+            if threads:
+                os.environ.update(dict.fromkeys(_THREADS, str(threads)))
+            process = self._context.Process(target=_serve, args=(theirs, threads, self.work), daemon=True)
+            process.start()
+        finally:
+            for name, value in before.items():
+                if value is None:
+                    os.environ.pop(name, None)
+                else:
+                    os.environ[name] = value
+        theirs.close()
+        return process, ours_end
+
+    def _next(self, worker: _Worker) -> tuple[Row | None, bool]:
+        """What a worker sent, and whether it lives."""
+        try:
+            return worker.connection.recv(), True
+        except (EOFError, OSError):
+            worker.process.join(5)
+            code = worker.process.exitcode
+            name = signal.Signals(-code).name if code is not None and code < 0 else f"exit code {code}"
+            return {"status": "failed", "reason": f"the process that ran the codec crashed ({name})"}, False
+
+    def _too_slow(self) -> Row:
+        return {"status": "failed", "reason": f"no result after {self.limit:g} s; see --time-limit"}
+
+
+def _kill(process: Any) -> None:
+    """End a process and the programs that it runs."""
+    try:
+        if os.getpgid(process.pid) == process.pid:
+            os.killpg(process.pid, signal.SIGKILL)
+    except (ProcessLookupError, PermissionError):
+        pass
+    process.kill()
+    process.join(10)

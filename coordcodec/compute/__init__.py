@@ -1,0 +1,1 @@
+"""What every layer computes with: devices, threads, kernels, optimisers, sampling."""

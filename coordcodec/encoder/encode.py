@@ -1,0 +1,59 @@
+"""One signal, one recipe, one file: plan, fit, quantize, pack."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from dataclasses import dataclass
+
+from coordcodec.clock import Clock, Progress
+from coordcodec.data import Signal
+from coordcodec.encoder.plan import make_plan
+from coordcodec.encoder.rate import RateControl
+from coordcodec.hookspecs import Modality
+from coordcodec.inits import Initialisation
+from coordcodec.recipe import Recipe
+from coordcodec.specs import Spec
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """A compressed signal and how it was made.
+
+    data: the file. spec: its layer. steps: minibatch steps taken for it, those of the quantizer included.
+    fitted: steps of the fit. bits: width of the quantization grid, not necessarily whole. device: where it was fitted.
+    init: the learned initialisation that the file needs, if it needs one. precision: of the matrix products that the
+    fit began with. threads: CPU threads that shared the fit.
+    """
+
+    data: bytes
+    spec: Spec
+    steps: int
+    bits: float
+    device: str
+    init: Initialisation | None = None
+    fitted: int = 0
+    precision: str = "float32"
+    threads: int = 1
+
+
+def encode(
+    signal: Signal, modality: Modality, recipe: Recipe, clock: Clock, progress: Progress | None = None
+) -> Encoded:
+    """The file of a recipe that names a size, or leaves it open."""
+    plan = make_plan(signal, modality, recipe)
+    (fitted,) = plan.layer.fit([signal], plan.spec, [plan.goal], plan.init, recipe, clock, progress)
+    with closing(fitted):
+        symbols, fineness = RateControl(plan, fitted, clock).run()
+        facts = fitted.facts()
+    steps = facts.steps + facts.calls
+    return Encoded(
+        plan.file(symbols),
+        plan.spec,
+        steps,
+        fineness,
+        facts.device,
+        plan.init,
+        facts.steps,
+        facts.precision,
+        facts.threads,
+    )

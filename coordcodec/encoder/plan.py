@@ -1,0 +1,135 @@
+"""What is decided before the work: the size, which layer, its Spec, and where its fit starts."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass, replace
+
+from coordcodec.data import Signal, Symbols
+from coordcodec.errors import RecipeError
+from coordcodec.hookspecs import Modality
+from coordcodec.inits import Initialisation
+from coordcodec.layers import LAYERS, Layer
+from coordcodec.layers.protocol import Goal, Proposal, TooFewBytes
+from coordcodec.recipe import Recipe
+from coordcodec.specs import Spec
+from coordcodec.stream.container import Container, Section, frame_bytes, pack
+
+USUAL_QUALITY, QUALITY_OCTAVE = 50, 12
+"""The quality that is a modality's default target, and by how much more it is for twice the bytes."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a file will be made of.
+
+    signal, modality, recipe: what was given. layer, spec, init: the layer, and the learned initialisation that its fit
+    starts from, if any. goal: what its section is to reach.
+    """
+
+    signal: Signal
+    modality: Modality
+    recipe: Recipe
+    layer: Layer
+    spec: Spec
+    init: Initialisation | None
+    goal: Goal
+
+    @property
+    def target(self) -> int | None:
+        """The most bytes that the file may take, None if it is open."""
+        return self.goal.file
+
+    def file(self, symbols: Symbols) -> bytes:
+        """The bytes of the file of these symbols."""
+        chunks = self.layer.encode(symbols, self.spec, self.init)
+        section = Section(self.spec, chunks, self.init.id if self.init else b"")
+        return pack(Container(self.signal.modality, self.signal.dims, self.signal.meta, (section,)))
+
+
+def make_plan(signal: Signal, modality: Modality, recipe: Recipe) -> Plan:
+    """The plan for a signal. Warns of what a user should know.
+
+    Raises RecipeError when the target is below the smallest possible file; a lenient recipe and a quality get that file
+    and a warning instead. Raises InitialisationError when the recipe names an initialisation that does not fit.
+    """
+    (layer,) = LAYERS.values()
+    elsewhere = frame_bytes(signal.modality, signal.dims, signal.meta)
+    target = target_bytes(recipe, modality, signal)
+    goal = Goal(None if target is None else target - elsewhere, elsewhere)
+    words = _Words(signal, modality, recipe)
+    try:
+        proposal = layer.propose(signal, goal, recipe)
+    except TooFewBytes as error:
+        assert target is not None
+        words.too_few(target, error.smallest + elsewhere)
+        proposal, goal = error.proposal, replace(goal, bytes=error.smallest)
+    words.remarks(proposal, elsewhere)
+    return Plan(signal, modality, recipe, layer, proposal.spec, proposal.init, goal)
+
+
+def smallest_bytes(signal: Signal, modality: Modality, recipe: Recipe) -> int:
+    """The bytes of the smallest file."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return make_plan(signal, modality, recipe.replace(num_bytes=1, lenient=True)).target or 1
+
+
+def target_bytes(recipe: Recipe, modality: Modality, signal: Signal) -> int | None:
+    """The most bytes that the file may take, or None when the recipe names a fixed size or a score instead."""
+    if recipe.quality is not None:
+        usual = target_bytes(modality.defaults, modality, signal)
+        if usual is None:
+            raise RecipeError(
+                f"{modality.name} has no default size that a quality could refer to; use rate or num_bytes"
+            )
+        return max(1, round(usual * 2 ** ((recipe.quality - USUAL_QUALITY) / QUALITY_OCTAVE)))
+    if recipe.num_bytes is not None:
+        return recipe.num_bytes
+    if recipe.rate is None:
+        return None
+    count = int(recipe.rate / modality.rate(1, signal.meta))
+    while modality.rate(count + 1, signal.meta) <= recipe.rate:
+        count += 1
+    while count and modality.rate(count, signal.meta) > recipe.rate:
+        count -= 1
+    return count
+
+
+@dataclass(frozen=True)
+class _Words:
+    """Says sizes as a user thinks of them."""
+
+    signal: Signal
+    modality: Modality
+    recipe: Recipe
+
+    def size(self, count: int) -> str:
+        unit = self.modality.rate_unit
+        rate = "" if unit == "bytes" else f" ({_enough(self.modality.rate(count, self.signal.meta))} {unit})"
+        return f"{count} bytes{rate}"
+
+    def remarks(self, proposal: Proposal, elsewhere: int) -> None:
+        for remark in proposal.remarks:
+            _warn(remark.text.format(*(self.size(size + elsewhere) for size in remark.sizes)))
+
+    def too_few(self, target: int, smallest: int) -> None:
+        """Warn that the smallest file takes the place of a target below it; an error if somebody chose the target."""
+        recipe, least = self.recipe, self.size(smallest)
+        asked = f"{target} bytes" if recipe.rate is None else f"{recipe.rate:g} {self.modality.rate_unit}"
+        if recipe.quality is not None:
+            _warn(f"quality {recipe.quality} is too little for this signal: writing at most {least}")
+        elif recipe.lenient:
+            _warn(f"the default of {asked} is too little for this signal: writing at most {least}")
+        else:
+            raise RecipeError(f"{asked} is too little for this signal: its smallest possible file takes {least}")
+
+
+def _enough(rate: float) -> str:
+    """A rate in four digits, rounded up: what is shown must be enough when it is typed."""
+    shown = float(f"{rate:.4g}")
+    return f"{shown if shown >= rate else float(f'{rate * 1.0005:.4g}'):g}"
+
+
+def _warn(message: str) -> None:
+    warnings.warn(message, stacklevel=6)

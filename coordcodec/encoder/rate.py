@@ -1,0 +1,79 @@
+"""Meet a size from below: how finely to quantize, so that the real file just fits, header and checksum included."""
+
+from __future__ import annotations
+
+from coordcodec.clock import Clock
+from coordcodec.data import Symbols
+from coordcodec.encoder.plan import Plan
+from coordcodec.errors import RecipeError
+from coordcodec.layers.protocol import Fitted
+
+_AIM, _TOLERANCE = 0.988, 0.006
+"""The final symbols may take a little more than a draft: aim for this share of the target, this closely."""
+_LEAST = 0.97
+"""A result below this share of the target is worth another try."""
+_ATTEMPTS = 9
+
+
+class RateControl:
+    """The search for the fineness at which a plan's file takes its target.
+
+    plan: makes the files. fitted: makes the symbols. clock: says when to end with what there is; what is quantized
+    then is plain rounding, no match for anything before.
+    """
+
+    def __init__(self, plan: Plan, fitted: Fitted, clock: Clock) -> None:
+        self.plan, self.fitted, self.clock = plan, fitted, clock
+
+    def run(self) -> tuple[Symbols, float]:
+        """The symbols whose file takes at most the target and, where that is possible, not much less; their fineness.
+
+        Without a target those of the fineness that the fit suggests.
+        """
+        fitted, target = self.fitted, self.plan.target
+        if target is None or fitted.slope == 0:
+            return fitted.symbols(fitted.fineness), fitted.fineness
+        fineness = self._drafted(target)
+        best: tuple[int, Symbols, float] | None = None
+        for attempt in range(_ATTEMPTS):
+            symbols = fitted.symbols(fineness)
+            if best and self.clock.over:
+                break
+            taken = len(self.plan.file(symbols))
+            if taken <= target and (best is None or taken > best[0]):
+                best = (taken, symbols, fineness)
+            if best and (taken > target or taken >= _LEAST * target or attempt == 2):
+                break
+            moved = fineness + (0.99 * target - taken) / fitted.slope
+            if taken > target:  # ever larger steps down: the coarsest grid always fits
+                moved = min(moved, fineness - 0.03 * 2**attempt)
+            moved = self._within(moved)
+            if moved == fineness:
+                break
+            fineness = moved
+        if best is None:
+            raise RecipeError(
+                f"this quantizer made no file of at most {target} bytes; use another one or a larger target"
+            )
+        return best[1], best[2]
+
+    def _within(self, fineness: float) -> float:
+        lowest, highest = self.fitted.bounds
+        return min(max(fineness, lowest), highest)
+
+    def _drafted(self, target: int) -> float:
+        """The fineness at which a draft takes just less than the target."""
+        fineness, (low, high) = self.fitted.fineness, self.fitted.bounds
+        for _ in range(12):
+            taken = len(self.plan.file(self.fitted.draft(fineness)))
+            if taken > (_AIM + _TOLERANCE) * target:
+                high = fineness
+            elif taken < (_AIM - _TOLERANCE) * target:
+                low = fineness
+            else:
+                break
+            guess = fineness + (_AIM * target - taken) / self.fitted.slope
+            fineness = guess if low < guess < high else (low + high) / 2
+            if high - low < 0.01:
+                return low
+        return fineness

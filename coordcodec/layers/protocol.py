@@ -1,0 +1,177 @@
+"""What a kind of layer does, and what it is asked. Needs no torch.
+
+    propose   cheap: which Spec for a goal, and where its fit starts
+    fit       the work: one Fitted per signal
+    encode    symbols to the chunks of a section; decode: back
+    field     symbols to a function of coordinates
+
+The encoder (`coordcodec.encoder`) and the decoder know layers by this page alone; a new kind is a folder here and two
+classes in `coordcodec.specs`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from coordcodec.clock import Clock, Progress
+from coordcodec.data import Field, Signal, Symbols
+from coordcodec.inits import Initialisation
+from coordcodec.recipe import Recipe
+from coordcodec.specs import Spec
+
+Chunks = tuple[bytes, ...]
+
+
+@dataclass(frozen=True)
+class Goal:
+    """What a layer is to reach.
+
+    bytes: at most so many for its section, side information included; None: open, its choices fix the size.
+    elsewhere: bytes of the file outside that section.
+    """
+
+    bytes: int | None = None
+    elsewhere: int = 0
+
+    @property
+    def file(self) -> int | None:
+        """The bytes of the whole file, None if open."""
+        return None if self.bytes is None else self.bytes + self.elsewhere
+
+
+@dataclass(frozen=True)
+class Remark:
+    """What a user should know of a proposal: a text with a {} for each size.
+
+    sizes: bytes of sections; whoever shows the text knows what else the file holds and says rates, too.
+    """
+
+    text: str
+    sizes: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """A Spec for a goal, the learned initialisation that a fit starts from, if any, and remarks."""
+
+    spec: Spec
+    init: Initialisation | None = None
+    remarks: tuple[Remark, ...] = ()
+
+
+class TooFewBytes(Exception):
+    """A goal that no Spec can meet; never leaves the encoder.
+
+    proposal: the Spec that comes closest. smallest: bytes that are always enough for its section.
+    """
+
+    def __init__(self, proposal: Proposal, smallest: int) -> None:
+        super().__init__(f"at least {smallest} bytes are needed")
+        self.proposal, self.smallest = proposal, smallest
+
+
+@dataclass(frozen=True)
+class Facts:
+    """How a fit was done.
+
+    steps: minibatch steps of the fit. calls: further ones, of the quantizer. device, precision, threads: where, in
+    which number format its products were, and how many CPU threads shared it.
+    """
+
+    steps: int
+    calls: int
+    device: str
+    precision: str
+    threads: int
+
+
+class Fitted(Protocol):
+    """A layer fitted to one signal, to be quantized as finely as a size allows.
+
+    fineness: where to begin. bounds: the least and the most. slope: bytes for one more of it.
+    """
+
+    fineness: float
+    bounds: tuple[float, float]
+    slope: float
+
+    def symbols(self, fineness: float) -> Symbols:
+        """The symbols at that fineness; may take time."""
+        ...
+
+    def draft(self, fineness: float) -> Symbols:
+        """The symbols of plain rounding, which take about as many bytes; quick."""
+        ...
+
+    def facts(self) -> Facts:
+        """How it was done, so far."""
+        ...
+
+    def close(self) -> None:
+        """Give back threads and memory; no further symbols can be had."""
+        ...
+
+
+class Quantizable(Fitted, Protocol):
+    """Fitted networks, whose parameters a quantizer takes (`coordcodec.hookspecs.Quantizer`).
+
+    updates: tensors by name, each (parts, ...). loss: of such tensors.
+    """
+
+    spec: Spec
+    updates: Any
+    loss: Any
+
+
+class Layer(Protocol):
+    """One kind of layer."""
+
+    kind: str
+
+    def propose(self, signal: Signal, goal: Goal, recipe: Recipe) -> Proposal:
+        """A Spec whose section meets the goal, found without making one.
+
+        Raises TooFewBytes, or RecipeError and InitialisationError for choices that do not fit the signal.
+        """
+        ...
+
+    def fit(
+        self,
+        signals: Sequence[Signal],
+        spec: Spec,
+        goals: Sequence[Goal],
+        init: Initialisation | None,
+        recipe: Recipe,
+        clock: Clock,
+        progress: Progress | None = None,
+    ) -> list[Fitted]:
+        """Fit one layer per signal, all of one Spec and from one initialisation."""
+        ...
+
+    def check(self, spec: Spec, init: bytes, chunks: Chunks) -> None:
+        """Raise ContainerError unless the chunks can hold this Spec's symbols; allocates nothing of their size."""
+        ...
+
+    def encode(
+        self, symbols: Symbols, spec: Spec, init: Initialisation | None, below: Mapping[str, Any] | None = None
+    ) -> Chunks:
+        """The chunks of a section. below: the samples of the integer-exact layers before this one, if there are any."""
+        ...
+
+    def decode(
+        self, chunks: Chunks, spec: Spec, init: Initialisation | None, below: Mapping[str, Any] | None = None
+    ) -> Symbols:
+        """What `encode` was given. Raises ContainerError for damaged chunks."""
+        ...
+
+    def field(
+        self, spec: Spec, symbols: Symbols, init: Initialisation | None, device: str, threads: int | None = None
+    ) -> Field:
+        """The function that the symbols stand for."""
+        ...
+
+    def describe(self, spec: Spec, init: bytes, chunks: Chunks) -> dict[str, Any]:
+        """What a section says of itself, for `info`; "sections" are the bytes of its parts."""
+        ...

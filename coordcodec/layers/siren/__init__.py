@@ -1,0 +1,1 @@
+"""The layer of small sine networks (SIREN, Sitzmann et al. 2020)."""
