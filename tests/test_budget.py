@@ -93,7 +93,7 @@ def test_a_time_budget_stops_the_longest_fit(photograph):
     assert psnr(data, photograph) > 15
 
 
-@pytest.mark.parametrize("target", [{"num_bytes": 1200}, {"rate": 1.0}, {"width": 6}, {"quality": 60}])
+@pytest.mark.parametrize("target", [{"num_bytes": 1200}, {"rate": 1.0}, {"siren": {"width": 6}}, {"quality": 60}])
 def test_no_time_at_all_still_gives_a_valid_file(photograph, target):
     with pytest.warns(UserWarning, match="there was no time to fit: the file is valid and shows next to nothing"):
         data = quick(photograph, time_budget=0, **target)

@@ -15,6 +15,7 @@ from coordcodec import codec, inits
 from coordcodec.data import Grid, Signal
 from coordcodec.errors import FileError, InitialisationError, RecipeError, SignalError, UnknownName
 from coordcodec.layers.siren import network
+from coordcodec.layers.siren.learnable import LearnableSiren
 from coordcodec.learning import checkpoint, codes, curve, maml, pool, stages
 from coordcodec.learning.plan import Plan
 from coordcodec.learning.pool import Pool
@@ -322,14 +323,14 @@ def test_sounds_have_the_parts_that_their_files_have(tmp_path):
         reader = Reader(plan(tmp_path, modality="audio"), kind, recipe, CPU)
         signal = reader.read(sound)
         encoded = codec.compress_signal(signal, kind, recipe)
-        assert codec.open(encoded.data).info["parts"] == [len(reader.cut(signal, 0))]
+        assert codec.open(encoded.data).info["layers"][0]["parts"] == [len(reader.cut(signal, 0))]
 
 
 def test_parts_of_any_size_are_learned_from_together(arrays):
     found = arrays([(5, 20, 1), (64, 2, 1), (9, 9, 1), (200, 1, 1), (16, 16, 1), (7, 9, 1)], tasks_per_step=4)
     assert found.left.small == [str(found.files[5])]
     spec = found.reader.spec
-    learner = maml.Learner(spec, maml.Settings(outer_steps=3, inner_lr=0.01), network.init(spec, 1, 0))
+    learner = maml.Learner(LearnableSiren(spec), maml.Settings(outer_steps=3, inner_lr=0.01), network.init(spec, 1, 0))
     tasks = found.at(0)
     assert len(tasks) == 4
     assert math.isfinite(learner.learn(tasks, 4))

@@ -15,6 +15,7 @@ from coordcodec.data import Grid, Signal
 from coordcodec.layers.siren import adapt, batches, curvature, network
 from coordcodec.layers.siren.batches import Batch
 from coordcodec.layers.siren.curvature import Loss
+from coordcodec.layers.siren.learnable import LearnableSiren
 from coordcodec.layers.siren.objective import Objective
 from coordcodec.learning import maml, ranks
 from coordcodec.partition import Partition
@@ -45,7 +46,7 @@ class Fixed:
 def learner(first_order=False, inner_steps=2, spec=SPEC):
     settings = maml.Settings(outer_steps=10, inner_steps=inner_steps, inner_lr=0.1, first_order=first_order)
     theta = {name: tensor.double() / 3 for name, tensor in network.init(spec, 1, 0, 3.0).items()}
-    found = maml.Learner(spec, settings, theta)
+    found = maml.Learner(LearnableSiren(spec), settings, theta)
     generator = torch.Generator().manual_seed(5)
     with torch.no_grad():
         for tensor in found.adam.params:
@@ -204,7 +205,7 @@ def test_adapting_takes_the_inner_steps(device):
     device = torch.device(device)
     spec = SirenSpec(2, 1, 8, 1, 2, 1400)
     theta = {name: tensor.to(device) for name, tensor in network.init(spec, 1, 3, 5.0).items()}
-    rates = maml.Learner(spec, maml.Settings(inner_lr=0.05), theta).rates()
+    rates = maml.Learner(LearnableSiren(spec), maml.Settings(inner_lr=0.05), theta).rates()
     params = {name: tensor.expand(3, *tensor.shape[1:]).clone() for name, tensor in theta.items()}
     for rate, task in zip(rates, [parts((8, 9), spec, device=device)] * 3, strict=True):
         free = {name: tensor.requires_grad_() for name, tensor in params.items()}
@@ -222,7 +223,7 @@ def test_learning_makes_the_inner_steps_worth_taking(device):
     spec, device = SirenSpec(2, 1, 12, 1, 2, 1400), torch.device(device)
     tasks = parts((16, 16), spec, 12, device=device)
     theta = {name: tensor.to(device) for name, tensor in network.init(spec, 1, 0, 2.0).items()}
-    found = maml.Learner(spec, maml.Settings(outer_steps=120, inner_lr=0.5, outer_lr=0.02), theta)
+    found = maml.Learner(LearnableSiren(spec), maml.Settings(outer_steps=120, inner_lr=0.5, outer_lr=0.02), theta)
 
     def error():
         held_back, theirs = tasks[:4], {n: t.detach() for n, t in found.theta.items()}
@@ -243,7 +244,7 @@ def test_tasks_of_several_shapes_count_alike():
     theta = network.init(spec, 1, 0)
 
     def gradient(tasks):
-        return maml.Learner(spec, maml.Settings(inner_lr=0.1), theta).gradient(tasks)
+        return maml.Learner(LearnableSiren(spec), maml.Settings(inner_lr=0.1), theta).gradient(tasks)
 
     loss, together = gradient(parts((8, 8), spec, 2) + parts((5, 20), spec, 1))
     apart = [gradient(parts((8, 8), spec, 2)), gradient(parts((5, 20), spec, 1))]
@@ -257,7 +258,7 @@ def test_a_step_without_a_finite_gradient_changes_nothing():
     tasks = parts((8, 8), spec, 2)
     tasks[1].values = tasks[1].values.clone()
     tasks[1].values[3] = math.nan
-    found = maml.Learner(spec, maml.Settings(), network.init(spec, 1, 0))
+    found = maml.Learner(LearnableSiren(spec), maml.Settings(), network.init(spec, 1, 0))
     before = {name: tensor.clone() for name, tensor in found.state().items()}
     assert math.isnan(found.learn(tasks, 2))
     assert (found.step, found.skipped, found.whole) == (1, 1, True)
@@ -271,7 +272,7 @@ def test_a_learner_goes_on_from_its_state():
     spec, settings = SirenSpec(2, 1, 8, 1, 2, 1400), maml.Settings(outer_steps=12, inner_lr=0.1)
 
     def fresh():
-        return maml.Learner(spec, settings, network.init(spec, 1, 0)), parts((8, 8), spec, 4)
+        return maml.Learner(LearnableSiren(spec), settings, network.init(spec, 1, 0)), parts((8, 8), spec, 4)
 
     (whole, tasks), (begun, _) = fresh(), fresh()
     losses = [whole.learn(tasks, 4) for _ in range(6)]
@@ -284,7 +285,8 @@ def test_a_learner_goes_on_from_its_state():
     slower = maml.slowed(other.state())
     other.restore(slower)
     assert other.factor == 0.5
-    narrow = maml.Learner(SirenSpec(2, 1, 7, 1, 2, 1400), settings, network.init(SirenSpec(2, 1, 7, 1, 2, 1400), 1, 0))
+    small = SirenSpec(2, 1, 7, 1, 2, 1400)
+    narrow = maml.Learner(LearnableSiren(small), settings, network.init(small, 1, 0))
     with pytest.raises(ValueError, match="must be"):
         narrow.restore(begun.state())
     with pytest.raises(KeyError):

@@ -8,6 +8,7 @@ import pytest
 
 import coordcodec
 from coordcodec import codec, inits
+from coordcodec.encoder.plan import make_plan
 from coordcodec.inits import store
 
 ROOT = Path(__file__).parent.parent
@@ -79,11 +80,11 @@ def test_auto_takes_one_for_photographs(rate, width):
     """Of Kodak's size; only the choice is asked for, which depends on the size alone."""
     kind = codec.find_modality("a.png", None)
     signal = kind.read(np.zeros((512, 768, 3), np.uint8))
-    for choices in ({"effort": 1}, {"quantizer": "qat"}, {"extra_depth": 0}):
-        plan = codec._plan(signal, kind, codec.make_recipe(kind, rate=rate, init="auto", **choices))
+    for choices in ({"effort": 1}, {"siren": {"quantizer": "qat"}}, {"siren": {"extra_depth": 0}}):
+        plan = make_plan(signal, kind, codec.make_recipe(kind, rate=rate, init="auto", **choices))
         assert plan.init.name == f"image-w{width}"
         assert plan.spec.width == width
-    patient = codec._plan(signal, kind, codec.make_recipe(kind, rate=rate))
+    patient = make_plan(signal, kind, codec.make_recipe(kind, rate=rate))
     assert patient.init is None
     assert patient.spec.depth == (5 if rate > 0.1 else 3)
 

@@ -29,6 +29,6 @@ def fit_of(
     spec: SirenSpec, place: torch.device, dtype: torch.dtype, threads: int | None = None
 ) -> tuple[objective.Objective, Params]:
     """The loss of a network on that picture, and its parameters at the beginning."""
-    source = batches.batches_of(picture(), Partition((1, 1)), spec, Recipe().batch, 0, place)
+    source = batches.batches_of(picture(), Partition((1, 1)), spec, Recipe().siren.batch, 0, place)
     params = {name: tensor.to(place) for name, tensor in network.init(spec, 1, 0).items()}
     return objective.Objective(spec, source, dtype, place, L1Penalty(3.3e-7), threads=threads), params

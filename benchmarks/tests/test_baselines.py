@@ -17,7 +17,7 @@ from coordcodec_bench.baseline import NEAR, Mode, NotInstalled, Search
 from coordcodec_bench.baselines import baselines_of
 from coordcodec_bench.workers import Task, rows_of
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).parents[2] / "tests"
 BASELINES = {"audio": sounds.BASELINES, "sdf": shapes.BASELINES, "climate": fields.BASELINES}
 CODECS = {name: baseline for baselines in BASELINES.values() for name, baseline in baselines.codecs.items()}
 

@@ -26,7 +26,7 @@ from coordcodec_bench.report import bd, pictures, results
 ROOT = Path(__file__).parents[2]
 HOSTILE = '<img src=x onerror="alert(1)">&amp;.png'
 REASON = "</td></table><script>alert('a codec said so')</script>"
-QUICK = {"effort": 1, "steps": 40, "quantizer": "uniform", "device": "cpu"}
+QUICK = {"effort": 1, "siren": {"steps": 40, "quantizer": "uniform"}, "device": "cpu"}
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 
 
@@ -115,7 +115,7 @@ def measured(tmp_path_factory):
         rows.append(folder / "image.jsonl", row | {"status": status, "reason": REASON})
     mesh = base / "ball.ply"
     trimesh.creation.icosphere(subdivisions=2).export(mesh)
-    data = coordcodec.compress(mesh, num_bytes=1500, **QUICK | {"steps": 250})
+    data = coordcodec.compress(mesh, num_bytes=1500, **QUICK | {"siren": {"steps": 250, "quantizer": "uniform"}})
     keep(folder, mesh, "sdf", "ours", 1500.0, data, {"chamfer_l1_percent": 0.7})
     tried = [[900, 1.5], [1100, 1.1], [1200, 1.3], [1490, 0.9]]
     keep(folder, mesh, "sdf", "draco", 1500.0, b"draco", {"chamfer_l1_percent": 0.9}, tried=tried)

@@ -18,12 +18,12 @@ from hypothesis import strategies as st
 from coordcodec import codec
 from coordcodec.errors import CoordCodecError, FileError, RecipeError, UnknownName
 from coordcodec.plugins import installed
-from coordcodec_bench import facts, ours, rows, workers
+from coordcodec_bench import facts, names, ours, rows, workers
 from coordcodec_bench.baselines import baselines_of
 from coordcodec_bench.run import Plan, run
 from coordcodec_bench.workers import Crew, Task
 
-QUICK = "ours:steps=20:batch=512"
+QUICK = "ours:siren.steps=20:siren.batch=512"
 
 
 @pytest.fixture
@@ -132,10 +132,10 @@ def test_a_rate_that_cannot_be_met_is_a_failed_row(pictures):
         ({"codecs": ("nonsense",)}, UnknownName, "unknown codec 'nonsense'; choose from: .*jpeg"),
         ({"codecs": ("jpeg:quality=3",)}, UnknownName, "ours take options"),
         ({"codecs": ("ours:stepps=3",)}, RecipeError, "'stepps=3' is no choice"),
-        ({"codecs": ("ours:steps=many",)}, RecipeError, "of type int, got 'many'"),
-        ({"codecs": ("ours:gains=1",)}, RecipeError, "True or False"),
+        ({"codecs": ("ours:siren.steps=many",)}, RecipeError, "of type int, got 'many'"),
+        ({"codecs": ("ours:siren.gains=1",)}, RecipeError, "True or False"),
         ({"codecs": ("ours:effort=99",)}, RecipeError, "effort must be in 1 to 9"),
-        ({"codecs": ("ours:quantizer=none",)}, UnknownName, "unknown quantizer"),
+        ({"codecs": ("ours:siren.quantizer=none",)}, UnknownName, "unknown quantizer"),
         ({"codecs": ("ours:init=photos",)}, UnknownName, "unknown initialisation"),
         ({"rates": (-1.0,)}, RecipeError, "a rate is a number above 0"),
         ({"rates": (float("nan"),)}, RecipeError, "a rate is a number above 0"),
@@ -161,14 +161,25 @@ def test_folders_without_files_are_refused(tmp_path):
 
 def test_options_of_our_codecs_are_choices_of_a_recipe():
     kind = installed().modalities.get("image")
-    own = ours.parse("ours:init=none:effort=2:gains=True:part_bytes=None:lr=0.01")
+    own = ours.parse("ours:init=none:effort=2:siren.gains=True:siren.part_bytes=None:siren.lr=0.01")
     recipe = own.recipe(kind, 0.5, effort=5, seed=3, device="cpu")
-    assert (recipe.rate, recipe.effort, recipe.gains, recipe.part_bytes) == (0.5, 2, True, None)
-    assert (recipe.lr, recipe.seed, recipe.init) == (0.01, 3, "none")
-    coin = ours.parse("coin:steps=7").recipe(kind, 0.31, 5, 0, "cpu")
-    assert (coin.quantizer, coin.steps, coin.num_frequencies) == ("half", 7, 0)
-    assert ours.parse("coin").recipe(kind, 0.31, 5, 0, "cpu").steps == 50_000
+    assert (recipe.rate, recipe.effort, recipe.siren.gains, recipe.siren.part_bytes) == (0.5, 2, True, None)
+    assert (recipe.siren.lr, recipe.seed, recipe.init) == (0.01, 3, "none")
+    coin = ours.parse("coin:siren.steps=7").recipe(kind, 0.31, 5, 0, "cpu")
+    assert (coin.siren.quantizer, coin.siren.steps, coin.siren.num_frequencies) == ("half", 7, 0)
+    assert ours.parse("coin").recipe(kind, 0.31, 5, 0, "cpu").siren.steps == 50_000
     assert ours.parse("jpeg") is None
+    with pytest.warns(DeprecationWarning, match="write ours:siren.steps=7:effort=2:siren.rate_penalty=0"):
+        own = ours.parse("ours:steps=7:effort=2:pull=0")
+    assert own.name == "ours:siren.steps=7:effort=2:siren.rate_penalty=0"
+    assert own.choices == {"siren.steps": 7, "effort": 2, "siren.rate_penalty": 0.0}
+    assert names.canonical("jpeg") == "jpeg"
+
+
+def test_rows_of_earlier_versions_go_by_todays_names(tmp_path):
+    path = tmp_path / "image.jsonl"
+    path.write_text('{"file": "a.png", "codec": "ours:quantizer=qat:init=auto", "target_rate": 1}\n')
+    assert rows.load(path)[0]["codec"] == "ours:siren.quantizer=qat:init=auto"
 
 
 def test_two_devices_are_compared(compressed, photograph):
@@ -179,7 +190,7 @@ def test_two_devices_are_compared(compressed, photograph):
     assert facts_["scores"]["psnr_db"] > 15
 
 
-def test_every_peer_is_named_in_the_help(command):
+def test_every_baseline_is_named_in_the_help(command):
     text = " ".join(command("bench", "--help").stdout.split())
     for modality in ("image", "sdf", "audio", "climate"):
         for name in baselines_of(modality).codecs:
@@ -353,7 +364,7 @@ def test_the_command_measures_resumes_and_says_what_failed(command, pictures):
 
 def test_an_interrupted_run_says_what_is_kept(pictures, tmp_path):
     program = Path(sys.executable).parent / "coordcodec"
-    slow = "ours:steps=100000:batch=512"
+    slow = "ours:siren.steps=100000:siren.batch=512"
     arguments = [program, "bench", pictures, "-o", tmp_path / "r", "--rates", "1", "--codecs", f"jpeg,{slow}"]
     process = subprocess.Popen(
         ["env", "--default-signal=INT", *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True

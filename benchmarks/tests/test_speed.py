@@ -54,13 +54,13 @@ def test_the_race_counts_whole_encodings_and_only_if_they_are_good_enough(tmp_pa
     picture = tmp_path / "detail.png"
     Image.fromarray(photograph).save(picture)
     monkeypatch.setattr(module, "PSNR_DB", 10.0)
-    found = race(picture, CPU, recipe={"steps": 40})
+    found = race(picture, CPU, recipe={"siren": {"steps": 40}})
     assert found["bpp"] <= 0.3
     assert found["psnr_db"] > 10
     assert found["coin_seconds"] == found["coin_step_seconds"] * 50_000
     assert found["times_faster"] == pytest.approx(found["coin_seconds"] / found["seconds"])
     monkeypatch.setattr(module, "PSNR_DB", 99.0)
-    assert race(picture, CPU, recipe={"steps": 2})["times_faster"] is None
+    assert race(picture, CPU, recipe={"siren": {"steps": 2}})["times_faster"] is None
     assert PSNR_DB == 29.31
 
 

@@ -7,16 +7,17 @@ from pathlib import Path
 import pytest
 
 from coordcodec_bench import starts
+from coordcodec_bench.rows import load
 
 ROOT = Path(__file__).parents[2]
 
-WITHOUT, LEARNED = "ours:preset=basic", "ours:quantizer=qat:init=auto"
+WITHOUT, LEARNED = "ours:preset=basic", "ours:siren.quantizer=qat:init=auto"
 
 
 @pytest.fixture
 def rows():
-    lines = (ROOT / "benchmarks" / "results" / "ablation" / "image.jsonl").read_text().splitlines()
-    return [row for row in map(json.loads, lines) if row["codec"] in (WITHOUT, LEARNED)]
+    found = load(ROOT / "benchmarks" / "results" / "ablation" / "image.jsonl")
+    return [row for row in found if row["codec"] in (WITHOUT, LEARNED)]
 
 
 def table(folder, rows):

@@ -129,6 +129,8 @@ class Layer(Protocol):
     """One kind of layer."""
 
     kind: str
+    quick: Mapping[str, Any]
+    """Choices with which an encode takes a second, for tests."""
 
     def propose(self, signal: Signal, goal: Goal, recipe: Recipe) -> Proposal:
         """A Spec whose section meets the goal, found without making one.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from coordcodec.clock import Clock, Progress
@@ -23,6 +23,7 @@ class Siren:
     """Small sine networks (Sitzmann et al. 2020), one for each box of the domain."""
 
     kind = SirenSpec.kind
+    quick: Mapping[str, Any] = {"width": 8, "steps": 40}
     check = staticmethod(coding.check)
     encode = staticmethod(coding.encode)
     decode = staticmethod(coding.decode)

@@ -29,6 +29,8 @@ QUANTIZE_SHARE = 0.12
 """Steps that quantization takes, as a share of the fit's."""
 BITS = 2.0, 12.0
 """The narrowest and the widest symbols."""
+FURTHEST = limit_of(MAX_BITS)
+"""The largest magnitude of a symbol in a file."""
 
 
 def fit_signals(
@@ -160,7 +162,7 @@ class Networks:
         """
         if self.ranges is None:
             return self.largest
-        share = (2 ** (bits - 1) - 1) / limit_of(MAX_BITS)
+        share = (2 ** (bits - 1) - 1) / FURTHEST
         return {name: max(reach, share * self.largest[name]) for name, reach in self.ranges.items()}
 
     def facts(self) -> Facts:

@@ -1,0 +1,96 @@
+"""The documentation's figures are those of the committed results, and those are whole."""
+
+import json
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from coordcodec_bench import commands, documents, published
+from coordcodec_bench.baselines import baselines_of
+from coordcodec_bench.rows import load
+
+ROOT = Path(__file__).parents[2]
+RESULTS = ROOT / "benchmarks" / "results"
+PAGES = [ROOT / "README.md", ROOT / "benchmarks" / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def test_commands_in_the_documentation_parse():
+    found = 0
+    for page in PAGES:
+        for block in re.findall(r"```sh\n(.*?)```", page.read_text(), re.S):
+            for line in block.replace("\\\n", " ").splitlines():
+                words = shlex.split(line, comments=True)
+                if words[:2] == ["coordcodec", "bench"]:
+                    parser = commands._report_parser() if words[2] == "report" else commands._bench_parser()
+                    parser.parse_args(words[3:] if words[2] == "report" else words[2:])
+                    found += 1
+    assert found > 4
+
+
+def test_tables_of_figures_are_those_of_the_result_files():
+    for page in PAGES:
+        text = page.read_text()
+        assert documents.refreshed(text, RESULTS) == text, f"{page}: run `make docs`"
+
+
+def rows_of(modality):
+    return load(RESULTS / f"{modality}.jsonl")
+
+
+@pytest.mark.parametrize(
+    ("codec", "floors"),
+    [
+        ("ours:preset=basic", ((0.15, 26.58), (0.3, 28.5), (0.6, 30.62))),  # Struempler et al., basic
+        (
+            "ours",
+            ((0.15, 27.5), (0.3, 29.4), (0.6, 31.6)),
+        ),  # Struempler et al., with meta-learning: 26.94, 28.84, 31.14
+    ],
+)
+def test_the_published_targets_are_met_by_the_committed_results(codec, floors):
+    for rate, least in floors:
+        rows = [r for r in rows_of("image") if r["target_rate"] == rate and r["codec"] == codec]
+        assert len(rows) == 24
+        assert all(row["status"] == "ok" and row["rate"] <= rate for row in rows)
+        assert sum(row["scores"]["psnr_db"] for row in rows) / 24 >= least
+
+
+@pytest.mark.parametrize(
+    ("modality", "rates", "files"),
+    [("image", (0.15, 0.3, 0.6), 24), ("sdf", (4096, 8192, 16384), 5), ("audio", (32,), 23), ("climate", (12000,), 1)],
+)
+def test_the_committed_results_are_complete(modality, rates, files):
+    """Every file, at every rate, by ours and every other codec, none failed, none left out."""
+    rows = rows_of(modality)
+    assert [r for r in rows if r["status"] != "ok"] == []
+    ours = "ours:preset=basic" if modality == "audio" else "ours"
+    for codec in (ours, *baselines_of(modality).codecs):
+        for rate in rates:
+            assert len({r["file"] for r in rows if (r["codec"], r["target_rate"]) == (codec, rate)}) == files, codec
+
+
+def test_no_other_codec_disagrees_with_its_published_curve():
+    verdicts = published.check(rows_of("image"))
+    assert {v.codec for v in verdicts} == set(published.REFERENCES)
+    assert {v.verdict for v in verdicts} == {"agrees", "outside the published range"}
+    assert not [v for v in verdicts if v.verdict == "disagrees"]
+
+
+def test_coins_quality_is_reached_a_thousand_times_faster():
+    found = load(RESULTS / "speed.jsonl", key=("machine", "device"))
+    assert all(row["race"]["times_faster"] > 1000 for row in found)
+
+
+def test_the_field_of_the_example_is_met_by_the_committed_results():
+    (ours,) = (r for r in rows_of("climate") if r["codec"] == "ours")
+    assert ours["file"] == "A1B_north_america.nc"
+    assert ours["bytes"] <= 12000
+    assert ours["scores"]["rmse"] < 1
+
+
+def test_result_files_are_json_lines():
+    for path in RESULTS.glob("*.jsonl"):
+        for line in path.read_text().splitlines():
+            assert isinstance(json.loads(line), dict)
