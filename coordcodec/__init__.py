@@ -1,12 +1,12 @@
 """coordcodec: a codec for anything that maps coordinates to values.
 
-    file -read-> Signal -fit-> Params -quantize-> Symbols -encode-> payload -pack-> bytes
-    file <-write- Field <----- Params <-dequantize- Symbols <-decode- payload <-unpack- bytes
+    file -read-> Signal -plan, fit, quantize-> Symbols -encode-> chunks -pack-> bytes
+    file <-write- Field <--------field-------- Symbols <-decode- chunks <-unpack- bytes
 
 The public names:
 
     compress(source, modality="image", rate=0.3, effort=5) -> bytes
-    open(bytes_or_path) -> Compressed       .field(coords)  .render(scale=2)  .write(path)  .info
+    open(bytes_or_path) -> Compressed       .field(coords)  .render(scale=2)  .samples()  .write(path)  .info
     decompress(bytes_or_path, target)
     Signal, Grid, Recipe                    for those who bring their own data
     errors                                  the exception tree

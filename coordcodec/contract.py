@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, BinaryIO
 
 import numpy as np
 
-from coordcodec.data import NAME, Field, Floats, Signal
+from coordcodec.data import NAME, Coords, Field, Floats, Grid, SampleType, Signal, on_grid
 from coordcodec.errors import PluginError
-from coordcodec.hookspecs import Modality, Previewer, Source
+from coordcodec.hookspecs import API, Modality, Previewer, Sampled, Source
 from coordcodec.recipe import Recipe
 
 _OPTION = re.compile(r"[a-z][a-z0-9_]*")
@@ -26,8 +27,24 @@ _OF_COMPRESS = frozenset(
         *("precision", "rate", "seed", "target_psnr", "target_score", "threads", "time_budget", "verbose", "width"),
     }
 )
-TAKEN = {"read_options": _OF_DECOMPRESS | _OF_COMPRESS, "write_options": _OF_DECOMPRESS}
-"""Options that the command line has itself, so that no modality can have them."""
+_COMING = frozenset(
+    {
+        *("cluster", "debug", "hold_out", "jobs", "layers", "lossless", "max_bytes", "max_error", "points"),
+        *("precision", "raw", "recursive", "resume", "threads", "time_limit", "tune", "verify"),
+    }
+)
+"""Names that are kept free for options to come."""
+TAKEN = {"read_options": _OF_DECOMPRESS | _OF_COMPRESS | _COMING, "write_options": _OF_DECOMPRESS | _COMING}
+"""Options that the command line has itself, or will have, so that no modality can have them."""
+
+
+def fault_of_api(number: object) -> str:
+    """What keeps a plugin that is written for this number of the seam from being used, with the remedy; or nothing."""
+    if number in range(1, API + 1) and isinstance(number, int) and not isinstance(number, bool):
+        return ""
+    if isinstance(number, int) and number > API:
+        return f"is written for plugin API {number}, this coordcodec has {API}: pip install -U coordcodec"
+    return f"says COORDCODEC_API = {number!r}; expected a whole number from 1 to {API}"
 
 
 def fault_of(thing: object, protocol: type = Modality) -> str:
@@ -75,7 +92,7 @@ def _fault_of_options(modality: Modality, member: str) -> str:
         if not isinstance(name, str) or not _OPTION.fullmatch(name):
             return f"has the name {name!r} in its {member}; a name is lower case with underscores"
         if name in TAKEN[member]:
-            return f"has {name!r} in its {member}, which the command line uses itself; choose another name"
+            return f"has {name!r} in its {member}, which the command line keeps for itself; choose another name"
     return ""
 
 
@@ -92,9 +109,21 @@ class Checked:
         self.read_options, self.write_options = modality.read_options, modality.write_options
         if isinstance(modality, Previewer):
             self.preview = modality.preview  # isinstance(self, Previewer) only sees what is really there
+        if isinstance(modality, Sampled):
+            self.sample_type = self._sample_type
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._modality, name)
+
+    def _sample_type(self, meta: Mapping[str, Any]) -> SampleType | None:
+        kind: object = self._modality.sample_type(meta)  # type: ignore[attr-defined]
+        if kind is None:
+            return None
+        if not isinstance(kind, SampleType) or len(kind.scale) != meta["channels"]:
+            raise self._broken(
+                f"must return a SampleType of {meta['channels']} channels from sample_type(), got {kind!r}"
+            )
+        return kind
 
     def _broken(self, what: str) -> PluginError:
         return PluginError(f"plugin {self._plugin}: the modality {self.name!r} {what}; update it or tell its author")
@@ -139,17 +168,35 @@ class Checked:
         return float(rate)  # type: ignore[arg-type]
 
     def _asked(self, field: Field) -> Field:
-        def asked(coords: Floats) -> Floats:
-            given: object = coords
-            if not isinstance(given, np.ndarray) or given.ndim != 2:
-                shape = given.shape if isinstance(given, np.ndarray) else type(given).__name__
-                raise self._broken(f"must ask its field for an array of coords (n, d), it asked with {shape}")
-            try:
-                return field(coords)
-            except ValueError as error:
-                raise self._broken(f"asked its field wrongly: {error}") from error
+        return _Asked(field, self._broken)
 
-        return asked
+
+@dataclass(frozen=True)
+class _Asked:
+    """A field that says whose fault it is when it is asked wrongly."""
+
+    field: Field
+    broken: Callable[[str], PluginError]
+
+    def __call__(self, coords: Coords) -> Floats:
+        given: object = coords
+        if not isinstance(given, np.ndarray) or given.ndim != 2:
+            shape = given.shape if isinstance(given, np.ndarray) else type(given).__name__
+            raise self.broken(f"must ask its field for an array of coords (n, d), it asked with {shape}")
+        try:
+            return self.field(coords)
+        except ValueError as error:
+            raise self.broken(f"asked its field wrongly: {error}") from error
+
+    def on_grid(self, grid: Grid) -> Floats:
+        """See `coordcodec.data.on_grid`."""
+        given: object = grid
+        if not isinstance(given, Grid):
+            raise self.broken(f"must ask its field for the values on a Grid, it asked with {type(given).__name__}")
+        try:
+            return on_grid(self.field, grid)
+        except ValueError as error:
+            raise self.broken(f"asked its field wrongly: {error}") from error
 
 
 def _is_number(value: object) -> bool:

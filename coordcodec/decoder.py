@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import warnings
 from dataclasses import dataclass, replace
@@ -10,18 +11,25 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from numpy.typing import NDArray
+
 from coordcodec import inits, plugins
 from coordcodec.clock import Progress
-from coordcodec.data import Coords, Field, Floats, Signal, Symbols
-from coordcodec.errors import ContainerError, InitialisationError, PluginError, SignalError
+from coordcodec.data import Field, Grid, SampleType, Signal, Symbols
+from coordcodec.errors import ContainerError, InitialisationError, PluginError, RecipeError, SignalError
+from coordcodec.field import SumField
 from coordcodec.files import check_writable, read_bytes, write_bytes
 from coordcodec.hookspecs import Modality
+from coordcodec.info import Info, facts_of
 from coordcodec.inits import Initialisation
 from coordcodec.layers import layer_of
 from coordcodec.plugins import installed
 from coordcodec.specs import Spec
 from coordcodec.stream import container
 from coordcodec.stream.container import Container, Section
+
+MAX_SAMPLES = 1 << 30
+"""Values, channels counted, that `Compressed.samples` returns at most."""
 
 Source = bytes | str | os.PathLike[str] | BinaryIO
 
@@ -74,8 +82,14 @@ class Compressed:
     threads: int | None = None
 
     def to(self, device: str, progress: Progress | None = None, threads: int | None = None) -> Compressed:
-        """The same file, decoded on another device ("auto", "cpu", "cuda"), reporting the points it evaluates."""
+        """The same file, decoded on another device ("auto", "cpu", "cuda"), reporting the points it evaluates.
+
+        Raises RecipeError for a device that is not there and for less than one thread.
+        """
         from coordcodec.compute.device import find_device
+
+        if threads is not None and threads < 1:
+            raise RecipeError(f"threads must be at least 1, got {threads}")
 
         return replace(self, device=str(find_device(device)), progress=progress, threads=threads)
 
@@ -96,33 +110,69 @@ class Compressed:
 
         Raises MissingInitialisation when it is not at hand, ContainerError when it does not fit the file.
         """
-        if not self.container.init or self.init:
+        named = [section for section in self.container.sections if section.init]
+        if not named or self.init:
             return self.init
-        found = inits.find(self.container.init, self.section.spec.network, self.container.modality)
+        found = inits.find(named[0].init, named[0].spec.network, self.container.modality)
         self._check_init(found)
         return found
 
     def _check_init(self, init: Initialisation) -> None:
-        network = self.section.spec.network
-        if (init.spec, init.modality) != (network, self.container.modality):
-            theirs, ours = f"{init.modality}, {init.spec}", f"{self.container.modality}, {network}"
-            raise ContainerError(f"damaged file: it names an initialisation of {theirs}, but it is of {ours}")
+        for section in self.container.sections:
+            network = section.spec.network
+            if section.init and (init.spec, init.modality) != (network, self.container.modality):
+                theirs, ours = f"{init.modality}, {init.spec}", f"{self.container.modality}, {network}"
+                raise ContainerError(f"damaged file: it names an initialisation of {theirs}, but it is of {ours}")
 
     @cached_property
     def symbols(self) -> Symbols:
-        """The integers in the file. Raises ContainerError when its chunks are damaged."""
-        section = self.section
-        return layer_of(section.spec).decode(section.chunks, section.spec, self.initialisation)
+        """The integers of the first layer. Raises ContainerError when its chunks are damaged."""
+        return self._symbols(self.section)
+
+    def _symbols(self, section: Section) -> Symbols:
+        init = self.initialisation if section.init else None
+        return layer_of(section.spec).decode(section.chunks, section.spec, init)
 
     @cached_property
-    def field(self) -> Field:
-        """The decoded function: (n, d) coordinates in [-1, 1] -> (n, c) float32 values.
+    def field(self) -> SumField:
+        """The decoded function: (n, d) coordinates in [-1, 1] -> (n, c) float32 values, NaN where no sample is known.
 
-        Needs no plugin, but the initialisation that the file names; raises MissingInitialisation without it.
+        Its `on_grid` gives what was decoded on a grid. Needs no plugin, but the initialisation that the file names;
+        raises MissingInitialisation without it.
         """
-        spec = self.section.spec
-        field = layer_of(spec).field(spec, self.symbols, self.initialisation, self.device, self.threads)
-        return _watched(field, self.progress) if self.progress else field
+        return SumField([self._field(s) for s in self.container.sections], self.container.mask, self.progress)
+
+    def _field(self, section: Section) -> Field:
+        symbols = self.symbols if section is self.section else self._symbols(section)
+        init = self.initialisation if section.init else None
+        return layer_of(section.spec).field(section.spec, symbols, init, self.device, self.threads)
+
+    @property
+    def sample_type(self) -> SampleType | None:
+        """The type, scale, offset and unit of the samples; None where neither the file nor its plugin says them."""
+        kind = getattr(self.modality, "sample_type", None) if self.container.samples is None else None
+        return self.container.samples if kind is None else kind(self.container.meta)
+
+    def samples(self, fill: float | None = None) -> NDArray[Any]:
+        """The decoded data at the signal's own samples, in their own type and unit: (n, c), in the grid's order.
+
+        fill: what stands for a sample that is not known; default: NaN, or the least integer of the type.
+
+        Raises SignalError for scattered points, whose places no file holds, for data without a type of samples, and for
+        more than MAX_SAMPLES values; UnknownName when it takes a plugin that is not installed.
+        """
+        shape, channels = self.container.meta["shape"], self.container.meta["channels"]
+        if not shape:
+            raise SignalError("a file does not hold the places of scattered points; ask its field for those you have")
+        if math.prod(shape) * channels > MAX_SAMPLES:
+            raise SignalError(
+                f"a grid of shape {shape} has too many samples to return at once; ask field.on_grid for a window of it"
+            )
+        kind = self.sample_type
+        if kind is None:
+            raise SignalError(f"this file does not say what its samples are, nor does {self.container.modality!r}")
+        grid = Grid(tuple(shape), periodic=self.container.periodic)
+        return kind.samples(self.field.on_grid(grid), fill)
 
     @property
     def modality(self) -> Modality:
@@ -164,27 +214,11 @@ class Compressed:
     @property
     def info(self) -> Info:
         """What the file says of itself; rate and rate_unit are None when the plugin is not installed."""
-        parsed, section = self.container, self.section
-        found = layer_of(section.spec).describe(section.spec, section.init, section.chunks)
-        coded = found.pop("sections")
-        sections = {"header": len(self.data) - sum(coded.values()) - container.CHECKSUM, **coded}
         try:
             rate, unit = self.rate, self.modality.rate_unit
         except (LookupError, PluginError):
             rate, unit = None, None
-        return Info(
-            {
-                "format": self.data[len(container.MAGIC)],
-                "modality": parsed.modality,
-                "bytes": len(self.data),
-                "sections": {**sections, "checksum": container.CHECKSUM},
-                "rate": rate,
-                "rate_unit": unit,
-                "meta": dict(parsed.meta),
-                "init": self._init_info(),
-                "layers": [found],
-            }
-        )
+        return Info(facts_of(self.data, self.container, rate, unit) | {"init": self._init_info()})
 
     def _init_info(self) -> dict[str, Any] | None:
         if not self.container.init:
@@ -192,32 +226,3 @@ class Compressed:
         digits = self.container.init.hex()
         names = [self.init.name] if self.init else [e.name for e in inits.available() if e.sha256.startswith(digits)]
         return {"hash": digits, "name": names[0] if names else None, "available": bool(names)}
-
-
-class Info(dict[str, Any]):
-    """What a file says of itself. What earlier versions said of the only kind of layer is there, too, until 1.0."""
-
-    _OLD = ("network", "parts", "margin", "gains", "coding", "contexts", "bits")
-
-    def __missing__(self, key: str) -> Any:
-        if key not in self._OLD:
-            raise KeyError(key)
-        warnings.warn(f'info["{key}"] is that of one layer; use info["layers"]', DeprecationWarning, stacklevel=2)
-        return self.earlier()[key]
-
-    def earlier(self) -> dict[str, Any]:
-        """What earlier versions said of the only kind of layer."""
-        layer = self["layers"][0]
-        return {key: layer if key == "network" else layer[key] for key in self._OLD}
-
-
-def _watched(field: Field, progress: Progress) -> Field:
-    done = 0
-
-    def watched(coords: Coords) -> Floats:
-        nonlocal done
-        done += len(coords)
-        progress("decode", done, 0)
-        return field(coords)
-
-    return watched

@@ -13,6 +13,10 @@ The module implements one hook or both, which return lists of objects that keep 
     def register_modalities():
         return [Heightmap()]
 
+It says which number of this seam it is written for, and gets a clear message from a coordcodec of another:
+
+    COORDCODEC_API = 2
+
 `coordcodec.testing.check_modality` and `check_quantizer` test whether an object keeps its protocol.
 The built-in modalities and quantizers come in by the same door. Import what is heavy inside methods, so that
 `coordcodec --help` stays quick.
@@ -27,12 +31,15 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, runtime_checkable
 import pluggy
 from numpy.typing import NDArray
 
-from coordcodec.data import Field, Signal, Symbols
+from coordcodec.data import Field, SampleType, Signal, Symbols
 from coordcodec.recipe import Recipe
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+API = 2
+"""The number of this seam. 1 had signals without samples, scale, offset, unit, mask and periodic axes; plugins that are
+written for it, or say no number, keep working."""
 GROUP = "coordcodec"
 hookspec = pluggy.HookspecMarker(GROUP)
 hookimpl = pluggy.HookimplMarker(GROUP)
@@ -67,7 +74,8 @@ class Modality(Protocol):
     def read(self, source: Source, **options: Any) -> Signal:
         """Read a path, a binary file or an array as a signal.
 
-        The signal's values must lie in [-1, 1]; what is needed to undo their scaling goes into its meta.
+        The signal's values must lie in [-1, 1]; what is needed to undo their scaling goes into its meta. Give its
+        samples, too, with their scale and offset: what is said of errors and types is about them.
         Warn (`warnings.warn`, one line) of whatever the signal does not carry.
         Raise SignalError for anything that cannot be read.
         """
@@ -85,6 +93,7 @@ class Modality(Protocol):
     def write(self, field: Field, meta: Mapping[str, Any], target: BinaryIO, *, format: str, **options: Any) -> None:
         """Write what `render` returns, as a file of the kind that the suffix `format` (".png") names.
 
+        Without options it writes the samples, where the signal has them, in their own type.
         Raise RecipeError for a format that cannot be written. The core sees to paths, overwriting and half files.
         """
         ...
@@ -98,6 +107,18 @@ class Modality(Protocol):
 
     def rate(self, num_bytes: int, meta: Mapping[str, Any]) -> float:
         """The rate of a file of `num_bytes` bytes in `rate_unit`; proportional to `num_bytes`."""
+        ...
+
+
+@runtime_checkable
+class Sampled(Protocol):
+    """What a modality may have besides if its signals have samples: small files then need not say their type."""
+
+    def sample_type(self, meta: Mapping[str, Any]) -> SampleType | None:
+        """Type, scale, offset and unit of the samples of a signal with this meta, which may be forged.
+
+        What `read` gives: signal.sample_type. None if it gives none. Raise ContainerError for forged meta.
+        """
         ...
 
 
@@ -159,4 +180,4 @@ class Hooks:
         raise AssertionError("a specification, never called")
 
 
-__all__ = ["GROUP", "Hooks", "Loss", "Modality", "Previewer", "Quantizer", "Source", "hookimpl"]
+__all__ = ["API", "GROUP", "Hooks", "Loss", "Modality", "Previewer", "Quantizer", "Sampled", "Source", "hookimpl"]

@@ -15,7 +15,7 @@ from typing import Any, Generic, TypeVar
 
 import pluggy
 
-from coordcodec.contract import Checked, fault_of
+from coordcodec.contract import Checked, fault_of, fault_of_api
 from coordcodec.errors import CoordCodecError, PluginError, RecipeError, UnknownName, reason
 from coordcodec.hookspecs import GROUP, Hooks, Modality, Quantizer
 
@@ -133,7 +133,11 @@ def load(points: Iterable[EntryPoint]) -> Plugins:
         manager = pluggy.PluginManager(GROUP)
         manager.add_hookspecs(Hooks)
         try:
-            manager.register(point.load())
+            loaded = point.load()
+            if fault := fault_of_api(getattr(loaded, "COORDCODEC_API", 1)):
+                found.failures.append(f"plugin {point.name!r} of {package} {fault}")
+                continue
+            manager.register(loaded)
             manager.check_pending()
         except (Exception, SystemExit) as error:  # noqa: BLE001  third-party code may raise anything
             found.failures.append(

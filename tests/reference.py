@@ -167,6 +167,8 @@ def parse(data, init=None):
     init: the bytes of the initialisation that it names, if it names one.
     """
     assert data[:4] == b"CCDC"
+    if data[4] == 5:
+        return parse5(data, init)
     assert data[4] in (1, 2, 3, 4)
     assert zlib.crc32(data[:-4]) == int.from_bytes(data[-4:], "little")
     r = Reader(data[:-4])
@@ -178,21 +180,96 @@ def parse(data, init=None):
     f["parts"] = [r.varint() for _ in range(f["dims"])] if flags & 2 else [1] * f["dims"]
     f["margin"] = r.byte() if flags & 8 else 0
     f["gains"] = list(r.take(math.prod(f["parts"]))) if flags & 16 else [0] * math.prod(f["parts"])
+    f["circles"] = [False] * f["dims"]
     base = None
     if flags & 32:
         assert data[4] == 3
-        assert r.take(8) == hashlib.sha256(init).digest()[:8]
-        base = parse_init(init)
-        assert base["modality"] == f["modality"]
-    f["meta"] = {}
-    if flags & 4:
-        inner = Reader(r.take(r.varint()))
-        while inner.at < len(inner.data):
-            key = inner.take(inner.varint()).decode()
-            f["meta"][key] = read_value(inner)
+        base = named_init(f, r.take(8), init)
+    f["meta"] = read_meta(r) if flags & 4 else {}
     assert r.byte() == 1
-    f["width"], f["depth"], f["frequencies"], f["sigma"] = struct.unpack(">HBBH", r.take(r.byte()))
-    inputs = f["dims"] * (1 + 2 * f["frequencies"])
+    assert r.byte() == 6
+    return siren(f, r, base)
+
+
+def named_init(f, name, init):
+    assert name == hashlib.sha256(init).digest()[:8]
+    base = parse_init(init)
+    assert base["modality"] == f["modality"]
+    return base
+
+
+def read_meta(r):
+    inner, meta = Reader(r.take(r.varint())), {}
+    while inner.at < len(inner.data):
+        key = inner.take(inner.varint()).decode()
+        meta[key] = read_value(inner)
+    return meta
+
+
+def parse5(data, init):
+    r = Reader(data)
+    r.take(5)
+    flags = r.byte()
+    f = {"modality": r.take(r.byte()).decode("ascii"), "dims": r.byte()}
+    d = f["dims"]
+    f["shape"] = [r.varint() for _ in range(d)] if flags & 1 else []
+    circles = r.byte() if flags & 4 else 0
+    f["circles"] = [bool(circles >> k & 1) for k in range(d)]
+    f["channels"] = r.byte()
+    if flags & 8:
+        kind = r.byte()
+        count = 1 if kind & 128 else f["channels"]
+        scale, offset = (list(struct.unpack(f"<{count}d", r.take(8 * count))) for _ in range(2))
+        f["samples"] = (kind & 127, scale, offset, r.take(r.byte()).decode())
+    assert not flags & 16
+    f["meta"] = read_meta(r) if flags & 2 else {}
+    while r.at < len(data):
+        kind, base = r.varint(), None
+        if r.byte():
+            base = named_init(f, r.take(8), init)
+        body = Reader(r.take(r.varint()))
+        assert zlib.crc32(data[: r.at]) == int.from_bytes(r.take(4), "little")
+        if kind == 1:
+            f["mask"] = read_mask(body, f["shape"])
+        elif kind == 2:
+            while body.at < len(body.data):
+                name = body.take(body.varint()).decode()
+                method, size = body.byte(), body.varint()
+                blob = body.take(body.varint())
+                f["meta"][name] = zlib.decompress(blob, -15) if method else blob
+                assert len(f["meta"][name]) == size
+        else:
+            assert kind == 3
+            has = body.byte()
+            f["parts"] = [body.varint() for _ in range(d)] if has & 1 else [1] * d
+            f["margin"] = body.byte() if has & 2 else 0
+            f["gains"] = list(body.take(math.prod(f["parts"]))) if has & 4 else [0] * math.prod(f["parts"])
+            siren(f, body, base)
+    return f
+
+
+def read_mask(body, shape):
+    """A function that takes a place of the grid and returns whether it is known."""
+    assert body.byte() == 0
+    axes = body.byte()
+    kept = [1 if axes >> k & 1 else n for k, n in enumerate(shape)]
+    bits = zlib.decompress(body.data[2:], -15)
+
+    def known(place):
+        i = 0
+        for at, n in zip(place, kept, strict=True):
+            i = i * n + (at if n > 1 else 0)
+        return bits[i // 8] >> (7 - i % 8) & 1
+
+    return known
+
+
+def siren(f, r, base):
+    """What a SIREN's specification and the coded numbers behind it say."""
+    f["width"], f["depth"], f["frequencies"], f["sigma"] = struct.unpack(">HBBH", r.take(6))
+    whole = [circle and count == 1 for circle, count in zip(f["circles"], f["parts"], strict=True)]
+    f["whole"] = whole
+    inputs = (f["dims"] + sum(whole)) * (1 + 2 * f["frequencies"])
     sizes = [inputs, *[f["width"]] * (f["depth"] + 1), f["channels"]]
     boxes = math.prod(f["parts"])
     f["shapes"] = [s for a, b in itertools.pairwise(sizes) for s in ((boxes, b, a), (boxes, b))]
@@ -241,6 +318,13 @@ def weighed(f, numbers, names, base, boxes):
 
 def evaluate(f, p):
     """The values at one coordinate p, by the formulas of the page."""
+    if "mask" in f:
+        place = [
+            math.floor((x + 1) * n / 2 + 0.5) % n if circle else min(math.floor((x + 1) * (n - 1) / 2 + 0.5), n - 1)
+            for x, n, circle in zip(p, f["shape"], f["circles"], strict=True)
+        ]
+        if not f["mask"](place):
+            return [math.nan] * f["channels"]
     axes = []
     for x, count in zip(p, f["parts"], strict=True):
         position = (x + 1) * count / 2
@@ -267,7 +351,10 @@ def evaluate(f, p):
 
 def network(f, box, local):
     h = []
-    for x in local:
+    seen = [
+        (math.cos(math.pi * x), math.sin(math.pi * x)) if w else (x,) for x, w in zip(local, f["whole"], strict=True)
+    ]
+    for x in itertools.chain(*seen):
         phases = [(f["sigma"] / 1000) ** k * math.pi * x for k in range(f["frequencies"])]
         h += [x, *map(math.sin, phases), *map(math.cos, phases)]
     layers = len(f["shapes"]) // 2

@@ -128,7 +128,8 @@ def test_nothing_is_called_back_from_below():
     assert looked_at > 100
 
 
-GROUND = {"errors", "files", "clock", "data", "partition", "specs", "recipe"}
+GROUND = {"errors", "files", "clock", "data", "grid", "mask", "numbers", "samples", "symbols"}
+GROUND |= {"partition", "specs", "recipe"}
 """Types that travel with a signal; they are no stations."""
 
 

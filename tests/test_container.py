@@ -79,7 +79,7 @@ def test_the_size_of_a_header_is_known_before_the_file_is_made(container, learne
     chunk = section.chunks[0][:1] + table
     whole = dataclasses.replace(section, chunks=(chunk,), init=bytes(8) if learned else b"")
     data = pack(dataclasses.replace(container, sections=(whole,)))
-    frame = frame_bytes(container.modality, container.dims, container.meta)
+    frame = frame_bytes(dataclasses.replace(container, sections=()))
     assert len(data) == frame + section.spec.header_bytes(learned, half)
 
 
@@ -123,7 +123,7 @@ NET = b"\x01\x06\x00\x08\x01\x03\x07\xd0"
         (b"", "not a coordcodec file"),
         (b"CCDC", "not a coordcodec file"),
         (b"\x89PNG\r\n\x1a\n0000", "not a coordcodec file: expected it to begin with b'CCDC', got b'\\x89PNG'"),
-        (b"CCDC\x05" + bytes(20), "newer coordcodec (format 5, this one reads up to 4); upgrade"),
+        (b"CCDC\x06" + bytes(20), "newer coordcodec (format 6, this one reads up to 5); upgrade"),
         (b"CCDC\x00" + bytes(20), "no format 0"),
         (HEAD + bytes(20), "checksum"),
         (signed(HEAD + b"\x80"), "unknown flags 0x80"),

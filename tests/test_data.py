@@ -83,10 +83,11 @@ def test_a_signal_knows_its_shape_and_channels():
     [
         (Grid((2,)), np.zeros((3, 1)), "x", {}, "2 points, but there are 3 values"),
         (Grid((2,)), np.full((2, 1), 1.5), "x", {}, "in [-1, 1]"),
-        (Grid((2,)), np.full((2, 1), np.nan), "x", {}, "finite"),
+        (Grid((2,)), np.full((2, 1), np.inf), "x", {}, "finite"),
+        (Grid((2,)), np.full((2, 1), np.nan), "x", {}, "no sample is known"),
         (Grid((2,)), np.zeros(2), "x", {}, "(n, c)"),
         (Grid((2,)), np.zeros((2, 300)), "x", {}, "c <= 255"),
-        (Grid((2,)), np.zeros((0, 1)), "x", {}, "n >= 1"),
+        (Grid((2,)), np.zeros((0, 1)), "x", {}, "has 2 points, but there are 0 values"),
         (np.full((2, 2), 3.0), np.zeros((2, 1)), "x", {}, "coords must be finite and in [-1, 1]"),
         (np.zeros((2, 9)), np.zeros((2, 1)), "x", {}, "d <= 8"),
         (Grid((4,)).window([(0, 2)]), np.zeros((2, 1)), "x", {}, "whole lattice"),

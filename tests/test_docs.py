@@ -69,18 +69,24 @@ def test_the_page_for_authors_names_the_limits_of_the_code():
 
 
 def test_the_format_page_names_the_limits_of_the_code():
-    from coordcodec import data
-    from coordcodec.stream import container, meta, weight_models, weights
+    from coordcodec import data, mask, samples
+    from coordcodec.specs import cut
+    from coordcodec.stream import meta, parts, side, weight_models, weights
 
     page = (ROOT / "docs" / "format.md").read_text()
     for words, value in (
-        ("their product at most 2^40", container.MAX_POINTS == 1 << 40),
-        ("their product P at most 2^16", container.MAX_PARTS == 1 << 16),
+        ("their product at most 2^40", parts.MAX_POINTS == 1 << 40),
+        ("their product P at most 2^16", cut.MAX_PARTS == 1 << 16),
         ("length n (1 to 4096)", meta.MAX_META == 4096),
         ("number n of tensors (at most 64)", weights.MAX_TENSORS == 64),
         ("N is at most 2^24", weights.MAX_PARAMETERS == 1 << 24),
         ("d, 1 to 8", data.MAX_DIMS == 8),
         ("c, 1 to 255", data.MAX_CHANNELS == 255),
+        ("At most 2^28 bits are stored", mask.MAX_BITS == 1 << 28),
+        ("length n (0 to 64) and the unit", samples.MAX_UNIT == 64),
+        ("together have at\nmost 2^26 bytes", side.MAX_SIDE == 1 << 26),
+        ("A file has at most 32 sections", parts.MAX_SECTIONS == 32),
+        (", ".join(f"{i} {name}" for i, name in enumerate(samples.DTYPES)).replace("float", "binary"), True),
         ("width B of the symbols, 2 to 12", (weight_models.MIN_BITS, weight_models.MAX_BITS) == (2, 12)),
     ):
         assert words in page

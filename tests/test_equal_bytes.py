@@ -76,3 +76,13 @@ def test_threads_and_precision_stand_in_json_and_in_words(command, photograph, t
 def test_no_threads_is_refused():
     with pytest.raises(RecipeError, match="threads must be in 1 to 1024, got 0"):
         codec.make_recipe(codec.find_modality("a.png", None), threads=0)
+
+
+def test_threads_of_a_decode_change_no_byte(command, compressed, tmp_path):
+    (tmp_path / "a.ccdc").write_bytes(compressed)
+    for threads in (1, 2):
+        done = command("decompress", "a.ccdc", "-o", f"{threads}.png", "--threads", threads)
+        assert done.returncode == 0, done.stderr
+    assert (tmp_path / "1.png").read_bytes() == (tmp_path / "2.png").read_bytes()
+    refused = command("decompress", "a.ccdc", "-o", "3.png", "--threads", 0)
+    assert (refused.returncode, refused.stderr) == (2, "error: threads must be at least 1, got 0\n")

@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 
 from coordcodec.data import Grid, Signal
 from coordcodec.layers.siren import adapt, batches, curvature, network
-from coordcodec.layers.siren.batches import Batch
+from coordcodec.layers.siren.batch import Batch
 from coordcodec.layers.siren.curvature import Loss
 from coordcodec.layers.siren.learnable import LearnableSiren
 from coordcodec.layers.siren.objective import Objective

@@ -59,8 +59,8 @@ def test_canonical_symbols_are_the_same_function_in_ascending_order(drawn):
 def test_files_that_stand_alone_are_canonical(compressed):
     info = coordcodec.open(compressed).info
     layers = [name for name, kind in info["layers"][0]["contexts"].items() if kind == contexts.NAMES[contexts.SORTED]]
-    assert set(layers) >= {f"bias{layer}" for layer in range(info["network"]["depth"] + 1)}
+    assert set(layers) >= {f"bias{layer}" for layer in range(info["layers"][0]["depth"] + 1)}
     symbols = coordcodec.open(compressed).symbols
-    for layer in range(info["network"]["depth"] + 1):
+    for layer in range(info["layers"][0]["depth"] + 1):
         reach = symbols[f"bias{layer}"].symbols.max() * symbols[f"bias{layer}"].step
         assert reach < math.pi / 2 + symbols[f"bias{layer}"].step * 4  # training may move it a little after the fold

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from coordcodec.data import Grid, Signal, sample
+from coordcodec.data import Grid, SampleType, Signal, on_grid, sample
 from coordcodec.errors import ContainerError, RecipeError, SignalError
 from coordcodec.recipe import Recipe
 from coordcodec.testing import check_modality, fresh, nearest_field
@@ -124,6 +124,39 @@ class Cloud(Good):
         Image.new("L", (2, 2)).save(target, format="PNG")
 
 
+class Typed(Good):
+    """Heights in whole metres on a grid, those of the valley not known: -32768 in the file."""
+
+    name = "typed"
+
+    def signal(self, heights):
+        if np.abs(heights).max() < 9:
+            heights = np.where(heights < 0.2, -(1 << 15), heights * 1000)
+        samples = np.rint(heights).astype(np.int16).reshape(-1, 1)
+        known = samples[:, 0] > -(1 << 15)
+        meta = {"low": float(samples[known].min()), "high": float(samples[known].max())}
+        scaling = self.sample_type({**meta, "channels": 1}).scaling
+        return Signal(Grid(heights.shape), None, self.name, meta, samples=samples, mask=known, **scaling)
+
+    def sample_type(self, meta):
+        low, high = number(meta, "low"), number(meta, "high")
+        return SampleType.of(np.dtype("int16"), meta["channels"], (high - low) / 2 or 1.0, (high + low) / 2, "m")
+
+    def render(self, field, meta, *, scale=1, rows=None, **options):
+        values = {**meta, "low": -1.0, "high": 1.0}
+        heights = super().render(field, values, scale=scale, rows=rows, **options)
+        return self.sample_type(meta).samples(heights.reshape(-1, 1)).reshape(heights.shape)
+
+    def score(self, field, signal):
+        errors = (on_grid(field, signal.coords) - signal.values)[signal.mask if signal.mask is not None else ...]
+        return {"rmse": float(np.sqrt((errors**2).mean()))}
+
+    def preview(self, field, signal, target):
+        from PIL import Image
+
+        Image.new("L", (2, 2)).save(target, format="PNG")
+
+
 @pytest.fixture
 def hill(tmp_path):
     path = tmp_path / "hill.npy"
@@ -140,6 +173,11 @@ def test_good_modalities_pass(hill):
 
 def test_good_scattered_modalities_pass(hill):
     check_modality(Cloud(), hill, quick={"side": 16}, examples={"side": 12})
+
+
+def test_good_modalities_with_samples_and_a_mask_pass(hill):
+    assert not Typed().read(hill).mask.all()
+    check_modality(Typed(), hill, examples={"rows": (0, 3)})
 
 
 def test_a_perfect_field_of_scattered_samples_knows_them_all():
@@ -163,7 +201,11 @@ facts("one_suffix_as_text", "expected a tuple of at least one", suffixes=".npy")
 facts("no_rate_unit", "has the rate_unit ''; expected a word", rate_unit="")
 facts("no_defaults", "defaults of type NoneType; expected a coordcodec.Recipe", defaults=None)
 facts("defaults_without_target", "defaults without a target; set rate, num_bytes or width", defaults=Recipe())
-facts("taken_option", "'force' in its write_options, which the command line uses itself", write_options={"force": "x"})
+facts(
+    "taken_option",
+    "'force' in its write_options, which the command line keeps for itself",
+    write_options={"force": "x"},
+)
 facts("option_without_help", "expected the name of each option -> one line of help", read_options={"offset": ""})
 facts("undeclared_write_option", r"give render\(\) a keyword argument", write_options={"angle": "in degrees"})
 facts("undeclared_read_option", r"give read\(\) a keyword argument", read_options={"angle": "in degrees"})
@@ -486,6 +528,30 @@ def previews_text(self, field, signal, target):
 def previews_and_closes(self, field, signal, target):
     Good.preview(self, field, signal, target)
     target.close()
+
+
+@method(r"values must be \(samples - offset\) / scale; a sample is .* times the rounding error off", "signal", Typed)
+def shifted_samples(self, heights):
+    signal = Typed.signal(self, heights)
+    samples = signal.samples + np.where(signal.samples > 0, np.int16(9), np.int16(0))
+    return changed(signal, samples=samples, mask=signal.mask, **Typed.sample_type(self, signal.meta).scaling)
+
+
+@method(r"sample_type\(\) must say what read\(\) gives", "sample_type", Typed)
+def another_type(self, meta):
+    return None if meta.get("shape") else Typed.sample_type(self, meta)
+
+
+@method("must keep the type of samples, int16, got float64", "signal", Typed)
+def samples_of_another_type_later(self, heights):
+    signal, self.reads = Typed.signal(self, heights), getattr(self, "reads", 0) + 1
+    samples = signal.samples.astype(np.int16 if self.reads < 3 else float)
+    return changed(signal, samples=samples, mask=signal.mask, **Typed.sample_type(self, signal.meta).scaling)
+
+
+@method("must read back with the same samples known", "render", Typed)
+def known_after_all(self, field, meta, *, scale=1, rows=None, **options):
+    return np.maximum(Typed.render(self, field, meta, scale=scale, rows=rows, **options), np.int16(number(meta, "low")))
 
 
 @pytest.mark.parametrize("label", BROKEN)

@@ -17,6 +17,7 @@ from coordcodec.cli.options import (
     add_options,
     add_preview,
     add_quiet,
+    add_threads,
     default_rates,
     main_scores,
 )
@@ -57,6 +58,7 @@ def build_parser() -> argparse.ArgumentParser:
     add_preview(evaluate)
     add_force(evaluate)
     add_device(evaluate, "where to decode")
+    add_threads(evaluate, "the decoding, from 1; more than 4 are not used; default: one per core")
     add_quiet(evaluate)
 
     add_command(
@@ -137,12 +139,9 @@ def _add_fit(parser: argparse.ArgumentParser) -> None:
         help="number format of the fit's matrix products; auto takes bfloat16 where the processor has units for it; "
         "default: auto",
     )
-    parser.add_argument(
-        "--threads",
-        type=int,
-        metavar="N",
-        help="CPU threads that share the fit, from 1; more than 4 are not used; default: one per core. They change "
-        "the time, never the file",
+    add_threads(
+        parser,
+        "the fit, from 1; more than 4 are not used; default: one per core. They change the time, never the file",
     )
 
 
@@ -185,6 +184,7 @@ def _add_decompress(commands: Any) -> None:
     add_options(parser, "write_options")
     add_init(parser)
     add_device(parser, "where to decode")
+    add_threads(parser, "the decoding, from 1; more than 4 are not used; default: one per core")
     add_force(parser)
     add_quiet(parser)
 

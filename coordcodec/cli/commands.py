@@ -43,7 +43,7 @@ def decompress(a: argparse.Namespace) -> None:
     check_output(output, a)
     options = options_of(a, opened.modality.write_options, opened.modality.name)
     with progress_bar(a.quiet) as watch:
-        decoder = opened.to(a.device, watch)
+        decoder = opened.to(a.device, watch, a.threads)
         data = decoder.export("" if output == STDIO else Path(output).suffix, **options)
     write_output(output, data, a.force)
     facts = {
@@ -68,6 +68,8 @@ def info(a: argparse.Namespace) -> None:
         "bytes": f"{info['bytes']:,}  ({', '.join(f'{k} {v:,}' for k, v in info['sections'].items())})",
         "rate": rate,
         "meta": "; ".join(f"{k} {joined(v)}" for k, v in info["meta"].items() if v != []),
+        **({"samples": _samples_in_words(info["samples"])} if info["samples"] else {}),
+        **({"unknown": f"{info['unknown']:,} samples"} if info["unknown"] else {}),
         "layers": "; ".join(_layer_in_words(layer) for layer in info["layers"]),
         **({"init": _init_in_words(info["init"])} if info["init"] else {}),
         "format": info["format"],
@@ -90,6 +92,12 @@ def _layer_in_words(layer: dict[str, Any]) -> str:
     return ", ".join(words)
 
 
+def _samples_in_words(kind: dict[str, Any]) -> str:
+    """The type of samples, and how a value of the field becomes one."""
+    unit = f" {kind['unit']}" if kind["unit"] else ""
+    return f"{kind['dtype']}, {joined(kind['offset'])} + {joined(kind['scale'])} * value{unit}"
+
+
 def _init_in_words(init: dict[str, Any]) -> str:
     return f"{init['name']}, {init['hash']}" if init["available"] else f"{init['hash']}, which is not here"
 
@@ -104,7 +112,7 @@ def evaluate(a: argparse.Namespace) -> None:
     check_preview(a, modality)
     signal: Signal = modality.read(source(a.original), **options)
     with progress_bar(a.quiet) as watch:
-        decoder = opened.to(a.device, watch)
+        decoder = opened.to(a.device, watch, a.threads)
         scores = decoder.score(signal)
         preview = draw_preview(decoder, signal) if a.preview else None
     if preview:

@@ -51,6 +51,11 @@ def add_device(parser: argparse.ArgumentParser, what: str) -> None:
     )
 
 
+def add_threads(parser: argparse.ArgumentParser, what: str) -> None:
+    """--threads, for what they share."""
+    parser.add_argument("--threads", type=int, metavar="N", help=f"CPU threads that share {what}")
+
+
 def add_quiet(parser: argparse.ArgumentParser) -> None:
     """--quiet."""
     parser.add_argument("-q", "--quiet", action="store_true", help="no progress bar, no result line")

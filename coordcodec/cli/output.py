@@ -151,9 +151,11 @@ def in_words(name: str, value: float | None) -> str:
 
 
 def joined(value: Any) -> str:
-    """A value in words; a list of whole numbers as 512x768."""
+    """A value in words; a list of whole numbers as 512x768, of byte strings their length."""
     if isinstance(value, list):
-        return ("x" if all(isinstance(v, int) for v in value) else ", ").join(joined(v) for v in value)
+        return ("x" if all(type(v) is int for v in value) else ", ").join(joined(v) for v in value)
+    if isinstance(value, dict):
+        return ", ".join(f"{v:,} {k}" for k, v in value.items())
     return f"{value:.7g}" if isinstance(value, float) else str(value)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from coordcodec.data import Signal, Symbols
 from coordcodec.errors import RecipeError
-from coordcodec.hookspecs import Modality
+from coordcodec.hookspecs import Modality, Sampled
 from coordcodec.inits import Initialisation
 from coordcodec.layers import LAYERS, Layer
 from coordcodec.layers.protocol import Goal, Proposal, TooFewBytes
@@ -24,7 +24,7 @@ class Plan:
     """What a file will be made of.
 
     signal, modality, recipe: what was given. layer, spec, init: the layer, and the learned initialisation that its fit
-    starts from, if any. goal: what its section is to reach.
+    starts from, if any. goal: what its section is to reach. frame: the file without its layer.
     """
 
     signal: Signal
@@ -34,6 +34,7 @@ class Plan:
     spec: Spec
     init: Initialisation | None
     goal: Goal
+    frame: Container
 
     @property
     def target(self) -> int | None:
@@ -44,7 +45,7 @@ class Plan:
         """The bytes of the file of these symbols."""
         chunks = self.layer.encode(symbols, self.spec, self.init)
         section = Section(self.spec, chunks, self.init.id if self.init else b"")
-        return pack(Container(self.signal.modality, self.signal.dims, self.signal.meta, (section,)))
+        return pack(replace(self.frame, sections=(section,)))
 
 
 def make_plan(signal: Signal, modality: Modality, recipe: Recipe) -> Plan:
@@ -54,7 +55,8 @@ def make_plan(signal: Signal, modality: Modality, recipe: Recipe) -> Plan:
     and a warning instead. Raises InitialisationError when the recipe names an initialisation that does not fit.
     """
     (layer,) = LAYERS.values()
-    elsewhere = frame_bytes(signal.modality, signal.dims, signal.meta)
+    frame = frame_of(signal, modality)
+    elsewhere = frame_bytes(frame)
     target = target_bytes(recipe, modality, signal)
     goal = Goal(None if target is None else target - elsewhere, elsewhere)
     words = _Words(signal, modality, recipe)
@@ -65,7 +67,15 @@ def make_plan(signal: Signal, modality: Modality, recipe: Recipe) -> Plan:
         words.too_few(target, error.smallest + elsewhere)
         proposal, goal = error.proposal, replace(goal, bytes=error.smallest)
     words.remarks(proposal, elsewhere)
-    return Plan(signal, modality, recipe, layer, proposal.spec, proposal.init, goal)
+    return Plan(signal, modality, recipe, layer, proposal.spec, proposal.init, goal, frame)
+
+
+def frame_of(signal: Signal, modality: Modality) -> Container:
+    """The file of a signal without its layers; it leaves out the type of samples only where it needs no version 5."""
+    periodic = signal.periodic if any(signal.periodic) else ()
+    plain = Container(signal.modality, signal.dims, signal.meta, (), tuple(periodic), signal.grid_mask)
+    known = plain.simple and isinstance(modality, Sampled)
+    return plain if known else replace(plain, samples=signal.sample_type)
 
 
 def smallest_bytes(signal: Signal, modality: Modality, recipe: Recipe) -> int:

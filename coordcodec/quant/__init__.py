@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from coordcodec.hookspecs import Quantizer, hookimpl
 
+COORDCODEC_API = 2
+
 
 @hookimpl
 def register_quantizers() -> list[Quantizer]:

@@ -11,10 +11,16 @@ from typing import ClassVar
 
 from coordcodec.data import MAX_CHANNELS, MAX_DIMS
 from coordcodec.errors import ContainerError
+from coordcodec.numbers import Reader
 from coordcodec.partition import Partition
+from coordcodec.specs.cut import pack_partition, read_partition
 
 SIREN = 1
-"""What a file calls this kind of network."""
+"""What files of versions 1 to 4 call this kind of network."""
+KIND = "siren"
+SECTION = 3
+"""What files of version 5 call this kind of layer."""
+_PARTS, _MARGIN, _GAINS = 1, 2, 4
 INIT_BYTES = 8
 """What a file calls a learned initialisation: so many bytes of its SHA-256."""
 
@@ -30,9 +36,10 @@ class SirenSpec:
     sigma: ratio of successive frequencies in thousandths, 1000 to 8000.
     partition: how the domain is cut; default: one box.
     gains: a byte per box, see `coordcodec.partition`; empty: none.
+    periodic: for each axis whether it is a closed circle; empty: none is.
     """
 
-    kind: ClassVar[str] = "siren"
+    kind: ClassVar[str] = KIND
     exact: ClassVar[bool] = False
     """Whether it decodes to the same numbers on every machine."""
 
@@ -44,6 +51,7 @@ class SirenSpec:
     sigma: int
     partition: Partition = field(default_factory=lambda: Partition(()))
     gains: bytes = b""
+    periodic: tuple[bool, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.partition.counts:
@@ -54,10 +62,15 @@ class SirenSpec:
         """The same for one box without a gain: what a learned initialisation is for."""
         return replace(self, partition=Partition((1,) * self.dims), gains=b"")
 
+    def wraps(self, k: int) -> bool:
+        """Whether networks see axis k as cosine and sine: a circle that is not cut."""
+        return bool(self.periodic) and self.periodic[k] and self.partition.counts[k] == 1
+
     @property
     def features(self) -> int:
         """The number of inputs of the first layer."""
-        return self.dims * (1 + 2 * self.num_frequencies)
+        inputs = self.dims + sum(self.wraps(k) for k in range(self.dims))
+        return inputs * (1 + 2 * self.num_frequencies)
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """The tensors of one network by name: weights (out, in) and biases (out,), first layer first."""
@@ -102,7 +115,13 @@ class SirenSpec:
 
 
 def unpack_spec(
-    kind: int, spec: bytes, dims: int, channels: int, partition: Partition | None = None, gains: bytes = b""
+    kind: int,
+    spec: bytes,
+    dims: int,
+    channels: int,
+    partition: Partition | None = None,
+    gains: bytes = b"",
+    periodic: tuple[bool, ...] = (),
 ) -> SirenSpec:
     """The Spec of a file. Raises ContainerError for an unknown kind and for sizes out of range."""
     if kind != SIREN:
@@ -113,7 +132,25 @@ def unpack_spec(
     if not (1 <= width <= 1024 and depth <= 16 and num_frequencies <= 32 and 1000 <= sigma <= 8000):
         raise ContainerError(f"damaged file: a SIREN of width {width}, depth {depth}, {num_frequencies} frequencies")
     cut = partition or Partition((1,) * dims)
-    return SirenSpec(dims, channels, width, depth, num_frequencies, sigma, cut, gains)
+    return SirenSpec(dims, channels, width, depth, num_frequencies, sigma, cut, gains, periodic)
+
+
+def pack_section(spec: SirenSpec) -> bytes:
+    """The beginning of a layer's section in version 5."""
+    flags = (_PARTS if len(spec.partition) > 1 else 0) | (_MARGIN if spec.partition.margin else 0)
+    flags |= _GAINS if spec.gains else 0
+    return bytes([flags]) + pack_partition(spec.partition, spec.gains) + spec.pack()[1]
+
+
+def unpack_section(body: bytes, dims: int, channels: int, periodic: tuple[bool, ...]) -> tuple[SirenSpec, bytes]:
+    """The Spec at the beginning of a layer's section, and what follows it. Raises ContainerError."""
+    reader = Reader(body)
+    flags = reader.byte()
+    if flags & ~(_PARTS | _MARGIN | _GAINS):
+        raise ContainerError(f"damaged file: unknown flags {flags:#x} of a SIREN")
+    cut, gains = read_partition(reader, dims, bool(flags & _PARTS), bool(flags & _MARGIN), bool(flags & _GAINS))
+    spec = unpack_spec(SIREN, reader.take(6), dims, channels, cut, gains, periodic)
+    return spec, body[reader.at :]
 
 
 NETWORK = ("dims", "channels", "width", "depth", "num_frequencies", "sigma")

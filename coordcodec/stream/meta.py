@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from coordcodec.errors import ContainerError
-from coordcodec.stream.numbers import Reader, varint
+from coordcodec.numbers import Reader, varint
 
 MAX_META = 4096
 
@@ -51,12 +51,18 @@ def _read_value(reader: Reader, in_list: bool = False) -> Any:
     raise ContainerError(f"damaged file: meta holds a value of unknown type {kind}")
 
 
-def pack_meta(meta: Mapping[str, Any]) -> bytes:
-    """The bytes of meta, without the keys that stand elsewhere. Raises ContainerError for more than a file holds."""
-    items = [(k, v) for k, v in sorted(meta.items()) if k not in ("shape", "channels")]
+def pack_meta(meta: Mapping[str, Any], free: Collection[str]) -> bytes:
+    """The bytes of meta, without byte strings, which are side data, and without the keys that stand elsewhere.
+
+    Raises ContainerError for more than a file holds.
+    """
+    items = [(k, v) for k, v in sorted(meta.items()) if k not in free and not isinstance(v, bytes)]
     packed = b"".join(_pack_text(key) + _pack_value(value) for key, value in items)
     if len(packed) > MAX_META:
-        raise ContainerError(f"meta takes {len(packed)} bytes, a file holds {MAX_META}; keep only what write() needs")
+        raise ContainerError(
+            f"meta takes {len(packed)} bytes, a file holds {MAX_META}; keep only what write() needs, or give what is "
+            "long as bytes"
+        )
     return packed
 
 

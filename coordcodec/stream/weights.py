@@ -11,8 +11,8 @@ import numpy as np
 
 from coordcodec.data import Quantized, Symbols
 from coordcodec.errors import ContainerError
+from coordcodec.numbers import Reader
 from coordcodec.stream import contexts, weight_coder, weight_models
-from coordcodec.stream.numbers import Reader
 from coordcodec.stream.weight_models import MAX_BITS, MIN_BITS, Model
 
 Shapes = Mapping[str, tuple[int, ...]]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from coordcodec.data import Field, Floats, Grid, Signal
+from coordcodec.data import Coords, Field, Floats, Grid, Signal
 
 MOST_POINTS = 1 << 20
 """A modality asks a field for at most so many points in one call."""
@@ -25,7 +25,7 @@ class Watched:
         self.field, self.dims, self.most = field, dims, most
         self.asked, self.problem = 0, ""
 
-    def __call__(self, coords: Floats) -> Floats:
+    def __call__(self, coords: Coords) -> Floats:
         """Check how it is asked, then answer: (n, d) coords -> (n, c) values."""
         self.problem = self.problem or self._problem(coords)
         assert not self.problem, self.problem
@@ -33,6 +33,10 @@ class Watched:
         if self.asked > self.most:
             raise Enough
         return self.field(coords)
+
+    def on_grid(self, grid: Grid) -> Floats:
+        """The values on a grid, asked for in slices."""
+        return np.concatenate([self(coords) for _, coords in grid.slices()])
 
     def _problem(self, coords: object) -> str:
         if not isinstance(coords, np.ndarray) or coords.ndim != 2 or coords.shape[1] != self.dims:
@@ -58,24 +62,27 @@ def nearest_field(signal: Signal) -> Field:
 
 
 def _on_grid(signal: Signal, grid: Grid) -> Field:
-    shape = np.array(grid.shape)
-    lattice = signal.values.reshape(*shape, signal.channels)
+    lattice = _known(signal).reshape(*grid.shape, signal.channels)
 
     def field(coords: Floats) -> Floats:
-        index = np.rint((coords.astype(np.float64) + 1) / 2 * (shape - 1)).astype(np.int64)
-        values: Floats = lattice[tuple(np.clip(index, 0, shape - 1).T)]
+        values: Floats = lattice[grid.nearest(coords)]
         return values
 
     return field
 
 
+def _known(signal: Signal) -> Floats:
+    """The values, NaN where no sample is known."""
+    return signal.values if signal.mask is None else np.where(signal.mask[:, None], signal.values, np.float32(np.nan))
+
+
 def _scattered(signal: Signal) -> Field:
     from scipy.spatial import cKDTree
 
-    tree = cKDTree(signal.coords)
+    tree, known = cKDTree(signal.coords), _known(signal)
 
     def field(coords: Floats) -> Floats:
-        values: Floats = signal.values[tree.query(coords)[1]]
+        values: Floats = known[tree.query(coords)[1]]
         return values
 
     return field

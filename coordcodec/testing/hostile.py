@@ -29,7 +29,7 @@ _FAR = 1.7e308
 
 _WRONG: tuple[Any, ...] = (
     *("", "x", "x" * 3000, True, False, 0, 1, -1, _HUGE, -(1 << 62), 0.0, -1.5, 5e-324, _FAR, -_FAR),
-    *([], [0], [-1], ["x"], [""], [_HUGE], [_FAR], [True] * 300),
+    *([], [0], [-1], ["x"], [""], [_HUGE], [_FAR], [True] * 300, b"", b"x", bytes(3000)),
 )
 _SENSELESS: tuple[Any, ...] = (
     *("nonsense", "", -1, 0, math.nan, math.inf, -math.inf, _FAR, 5e-324, _HUGE, -(1 << 62), (), (0, 0), (-1, -1)),
@@ -158,15 +158,18 @@ class Hostile:
         """Forged meta must raise a CoordCodecError or work, in everything that is asked with a file's meta."""
         meta, perfect, dims = self.meta, nearest_field(self.signal), self.signal.dims
         for key, value in meta.items():
-            if key in ("shape", "channels"):
+            if key in ("shape", "channels", "periodic"):
                 continue
             for wrong in (*_WRONG, *_variations(value)):
                 self._decode(f"meta[{key!r}] forged to {_short(wrong)}", {**meta, key: wrong}, perfect, dims)
             self._decode(f"meta[{key!r}] missing", {k: v for k, v in meta.items() if k != key}, perfect, dims)
-        # The core sees to the types of these two, but not to what a plugin expects of them.
+        # The core sees to the types of these three, but not to what a plugin expects of them.
+        flat, plain = constant_field(meta["channels"]), {k: v for k, v in meta.items() if k != "periodic"}
         for shape in ([], [1], [2, 3], [3, 1, 2], [1] * 8):
-            flat = constant_field(meta["channels"])
-            self._decode(f"meta['shape'] forged to {shape}", {**meta, "shape": shape}, flat, len(shape) or dims)
+            self._decode(f"meta['shape'] forged to {shape}", {**plain, "shape": shape}, flat, len(shape) or dims)
+        if meta["shape"] and min(meta["shape"]) > 1:
+            self._decode("periodic axes", {**meta, "periodic": [True] * dims}, perfect, dims)
+        self._decode("no periodic axes", plain, perfect, dims)
         for channels in {1, 2, 5, 255} - {meta["channels"]}:
             self._decode(f"{channels} channels", {**meta, "channels": channels}, constant_field(channels), dims)
 
@@ -195,6 +198,8 @@ def _variations(value: Any) -> list[Any]:
     """Values of the right type that are wrong all the same."""
     if isinstance(value, str):
         return [value + "x", value[:-1], value[::-1]]
+    if isinstance(value, bytes):
+        return [value + b"x", value[:-1], value[::-1], bytes(len(value)), b"\xff" * len(value)]
     if not isinstance(value, list) or not value:
         return [] if isinstance(value, list) else [value + 1, -value - 1]
     numbers = [v for v in value if not isinstance(v, str)]

@@ -17,13 +17,15 @@ import numpy as np
 
 from coordcodec.codec import compress_signal, open
 from coordcodec.contract import fault_of
-from coordcodec.data import Field, Grid, Signal
+from coordcodec.data import Field, Grid, Signal, check_meta
+from coordcodec.encoder.plan import frame_of
 from coordcodec.errors import CoordCodecError
 from coordcodec.hookspecs import Modality, Previewer, Source
 from coordcodec.layers import LAYERS
-from coordcodec.stream import meta
+from coordcodec.stream import meta, side
 from coordcodec.testing import fresh, hostile
 from coordcodec.testing.fields import Enough, Watched, nearest_field
+from coordcodec.testing.samples import check_decoded, check_samples, check_written
 
 QUICK_POINTS = 1 << 18
 """A check asks for a few hundred decodings: each should evaluate no more points than this."""
@@ -80,8 +82,9 @@ def check_modality(
         return modality.read(source() if callable(source) else source)
 
     signal = _check_reading(modality, read)
-    example = Example(modality, signal, _through_a_file(signal), quick or {})
+    example = Example(modality, signal, _through_a_file(modality, signal), quick or {})
     _check_rate(example)
+    check_samples(modality, signal, example.meta)
     hostile.check_giant_shape(modality, signal)
     _check_perfect_field(example)
     _check_examples(example, dict(examples or {}))
@@ -111,7 +114,7 @@ def _check_reading(modality: Modality, read: Callable[[], Signal]) -> Signal:
     assert _same_coords(signal, again), "reading twice must give the same coords; seed what is random"
     assert dict(signal.meta) == dict(again.meta), "reading twice must give the same meta"
     try:
-        stored = _through_a_file(signal)
+        stored = _through_a_file(modality, signal)
     except CoordCodecError as error:
         raise AssertionError(f"meta must fit into a file: {error}") from None
     assert dict(stored) == dict(signal.meta), "meta must survive being written to a file"
@@ -124,9 +127,12 @@ def _same_coords(a: Signal, b: Signal) -> bool:
     return np.array_equal(a.coords, b.coords)
 
 
-def _through_a_file(signal: Signal) -> Mapping[str, Any]:
+def _through_a_file(modality: Modality, signal: Signal) -> Mapping[str, Any]:
     """The signal's meta as it comes out of a file."""
-    return meta.read_meta(meta.pack_meta(signal.meta)) | {key: signal.meta[key] for key in ("shape", "channels")}
+    frame = frame_of(signal, modality)
+    blobs = {key: value for key, value in frame.meta.items() if isinstance(value, bytes)}
+    kept = side.read(side.pack(blobs)) if blobs else {}
+    return check_meta({**meta.read_meta(meta.pack_meta(frame.meta, frame.free)), **kept, **frame.free})
 
 
 def _check_rate(example: Example) -> None:
@@ -186,6 +192,7 @@ def _check_read_back(signal: Signal, meta: Mapping[str, Any], back: Signal) -> N
     if not isinstance(signal.coords, Grid) and not _same_coords(signal, back):
         return
     assert _same_meta(meta, back.meta), f"what write() writes must read back alike: {dict(meta)}, {dict(back.meta)}"
+    check_written(signal, back)
     worst = float(np.abs(back.values - signal.values).max())
     assert worst <= _CLOSE, f"a perfect field must write back the signal; a value is {worst:g} off"
 
@@ -239,5 +246,5 @@ def _check_end_to_end(example: Example, again: Signal) -> None:
     opened = open(data)
     assert dict(opened.container.meta) == dict(example.meta), "meta must survive compression"
     assert example.render(opened.field) is not None, "render() must work on a compressed file"
-    example.written(opened.field)
+    check_decoded(example.modality, example.signal, opened, example.written(opened.field))
     _check_scores(example, opened.field)

@@ -37,12 +37,14 @@ class Sound:
     samples: (n, c) float32; full scale is [-1, 1], which only a file of floating-point numbers exceeds.
     rate: samples per second and channel.
     depth: bits of an integer sample: 8, 16, 24 or 32; 16 for lossy files; 0 for floating-point numbers.
+    exact: whether all bits of a sample of the file are there: float32 holds 24.
     remarks: what a user should know of the file, each a clause.
     """
 
     samples: Floats
     rate: int
     depth: int
+    exact: bool = True
     remarks: list[str] = field(default_factory=list)
 
 
@@ -88,7 +90,8 @@ def _decode(data: bytes) -> Sound:
             np.clip(samples, -1, 1, out=samples)
             remarks.append(f"its samples reach {peak:.3g} and are clipped to 1")
         depth = 0 if floating else DEPTHS.get(opened.subtype, 16)
-        return Sound(samples, int(opened.samplerate), depth, [remark for remark in remarks if remark])
+        exact = opened.subtype not in ("PCM_32", "DOUBLE")
+        return Sound(samples, int(opened.samplerate), depth, exact, [remark for remark in remarks if remark])
 
 
 def _check_header(opened: Any, promised: int) -> None:
@@ -144,6 +147,14 @@ def quantized(samples: Floats, depth: int) -> NDArray[np.int32]:
     """The integers of so many bits (8 to 32) that samples are written as: int32, of the samples' shape."""
     full = 2.0 ** (depth - 1)
     return np.clip(np.rint(samples.astype(np.float64) * full), -full, full - 1).astype(np.int32)
+
+
+def integers(samples: Floats, depth: int) -> NDArray[Any]:
+    """The same in the smallest type that holds them: int8, int16 or int32."""
+    found = np.empty(samples.shape, np.int8 if depth == 8 else np.int16 if depth == 16 else np.int32)
+    for start in range(0, len(samples), BLOCK):
+        found[start : start + BLOCK] = quantized(samples[start : start + BLOCK], depth)
+    return found
 
 
 def as_written(samples: Floats, depth: int) -> Floats:

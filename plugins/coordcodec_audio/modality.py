@@ -10,12 +10,12 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from coordcodec.data import MAX_CHANNELS, Field, Floats, Grid, Signal
+from coordcodec.data import MAX_CHANNELS, Field, Floats, Grid, SampleType, Signal
 from coordcodec.errors import RecipeError, SignalError
 from coordcodec.files import read_bytes
 from coordcodec.hookspecs import Source
 from coordcodec.recipe import Recipe
-from coordcodec_audio.files import MAX_RATE, MAX_VALUES, Sound, as_written, read_sound, write_sound
+from coordcodec_audio.files import MAX_RATE, MAX_VALUES, Sound, as_written, integers, read_sound, write_sound
 from coordcodec_audio.metrics import scores
 from coordcodec_audio.rendering import Facts, render
 
@@ -71,15 +71,26 @@ class Audio:
         else:
             sound = read_sound(source.read(), "the input")
         meta: dict[str, Any] = {"rate": sound.rate}
+        values = sound.samples
         if sound.depth == 0:
             meta["float"] = True
-            peak = max(float(sound.samples.max()), -float(sound.samples.min()))
+            peak = max(float(values.max()), -float(values.min()))
             if peak > 1:
                 meta["scale"] = peak
-                sound.samples /= np.float32(peak)
+                values = values / np.float32(peak)
         elif sound.depth != 16:
             meta["depth"] = sound.depth
-        return Signal(Grid((len(sound.samples),)), sound.samples, self.name, meta)
+        grid = Grid((len(values),))
+        if not sound.exact:
+            return Signal(grid, values, self.name, meta)
+        samples = integers(values, sound.depth) if sound.depth else sound.samples
+        return Signal(grid, values, self.name, meta, samples=samples, scale=_full_scale(sound.depth, meta))
+
+    def sample_type(self, meta: Mapping[str, Any]) -> SampleType:
+        """Integers of the original's depth, in the smallest type that holds them, or float32."""
+        facts = Facts.of(meta)
+        kind = {0: np.float32, 8: np.int8, 16: np.int16}.get(facts.depth, np.int32)
+        return SampleType.of(np.dtype(kind), facts.channels, _full_scale(facts.depth, meta))
 
     def render(
         self,
@@ -146,6 +157,11 @@ class Audio:
         return Sound(samples, rate, facts.depth)
 
 
+def _full_scale(depth: int, meta: Mapping[str, Any]) -> float:
+    """The sample that a value of 1 stands for."""
+    return 2.0 ** (depth - 1) if depth else float(meta.get("scale", 1.0))
+
+
 def _checked_samples(source: tuple[Any, ...]) -> Sound:
     if len(source) != 2:
         raise SignalError(f"a sound is a file or a tuple (samples, sample_rate), got a tuple of {len(source)}")
@@ -165,4 +181,4 @@ def _checked_samples(source: tuple[Any, ...]) -> Sound:
         copy = array.astype(np.float32)
     if not np.isfinite(copy).all():
         raise SignalError("samples must be finite, got some that are NaN or infinite")
-    return Sound(copy, int(rate), 0)
+    return Sound(copy, int(rate), 0, array.dtype == np.float32)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from coordcodec.hookspecs import Modality, hookimpl
 from coordcodec_image.modality import Image
 
+COORDCODEC_API = 2
+
 
 @hookimpl
 def register_modalities() -> list[Modality]:

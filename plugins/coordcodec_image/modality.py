@@ -10,7 +10,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from coordcodec.data import Field, Grid, Signal, sample
+from coordcodec.data import Field, Grid, SampleType, Signal, sample
 from coordcodec.errors import ContainerError, RecipeError, SignalError
 from coordcodec.files import read_bytes
 from coordcodec.hookspecs import Source
@@ -63,10 +63,16 @@ class Image:
         else:
             pixels = read_pixels(source.read(), "the input")
         height, width, channels = pixels.shape
-        peak = np.float32(np.iinfo(pixels.dtype).max)
-        values = pixels.reshape(-1, channels).astype(np.float32) * (2 / peak) - 1
+        peak = np.iinfo(pixels.dtype).max
+        samples = pixels.reshape(-1, channels)
+        values = samples.astype(np.float32) * (2 / np.float32(peak)) - 1
         meta = {"depth": 16} if pixels.dtype == np.uint16 else {}
-        return Signal(Grid((height, width)), np.clip(values, -1, 1), self.name, meta)
+        grid, half = Grid((height, width)), peak / 2
+        return Signal(grid, np.clip(values, -1, 1), self.name, meta, samples=samples, scale=half, offset=half)
+
+    def sample_type(self, meta: Mapping[str, Any]) -> SampleType:
+        """Pixels of 0 to peak, as uint8 or uint16."""
+        return _sample_type(meta)
 
     def render(
         self,
@@ -190,10 +196,16 @@ def _scaled(first: int, last: int, count: int, scaled: int) -> tuple[int, int]:
     return lower, max(lower + 1, round(last * scaled / count))
 
 
-def _render(field: Field, meta: Mapping[str, Any], grid: Grid) -> Pixels:
-    _shape(meta)
+def _sample_type(meta: Mapping[str, Any]) -> SampleType:
+    _shape(meta)  # checks it, and the channels
     peak = _peak(meta)
-    flat = np.empty((len(grid), meta["channels"]), np.uint8 if peak == 255 else np.uint16)
+    kind = np.dtype(np.uint8 if peak == 255 else np.uint16)
+    return SampleType.of(kind, meta["channels"], peak / 2, peak / 2)
+
+
+def _render(field: Field, meta: Mapping[str, Any], grid: Grid) -> Pixels:
+    kind = _sample_type(meta)
+    flat = np.empty((len(grid), meta["channels"]), kind.dtype)
     for part, values in sample(field, grid):
-        flat[part] = np.rint(np.clip((values + 1) * (peak / 2), 0, peak))
+        flat[part] = kind.samples(values)
     return flat.reshape(*grid.shape, meta["channels"])

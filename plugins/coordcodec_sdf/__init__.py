@@ -5,6 +5,8 @@ from __future__ import annotations
 from coordcodec.hookspecs import Modality, hookimpl
 from coordcodec_sdf.modality import Shape
 
+COORDCODEC_API = 2
+
 
 @hookimpl
 def register_modalities() -> list[Modality]:

@@ -23,6 +23,25 @@ ROOT = HERE.parent.parent
 TINY = SirenSpec(dims=2, channels=3, width=8, depth=1, num_frequencies=3, sigma=2000)
 
 
+class Globe:
+    """A stand-in for a plugin of fields on a globe: two axes, the second of which is a circle."""
+
+    name, rate_unit = "globe", "bytes"
+    defaults = coordcodec.Recipe(siren={"width": 7, "depth": 1, "num_frequencies": 3})
+
+    def rate(self, num_bytes, meta):
+        return float(num_bytes)
+
+    def signal(self, meta=None, circle=True, land=False, typed=False):
+        grid = coordcodec.Grid((9, 16), periodic=(False, circle))
+        lat, lon = grid.coords()[:, 0] * np.pi / 2, grid.coords()[:, 1] * np.pi
+        samples = np.rint(250 + 40 * np.cos(lat) + 8 * np.sin(lon) * np.cos(lat)).astype(np.int16)[:, None]
+        mask = ~((abs(lat) < 0.9) & (lon > 0.5) & (lon < 2)) if land else None
+        values = ((samples - 250.0) / 50).astype(np.float32)
+        kind = {"samples": samples, "scale": 50.0, "offset": 250.0, "unit": "°C"} if typed else {}
+        return Signal(grid, values, "globe", meta or {}, mask=mask, **kind)
+
+
 class Cloud:
     """A stand-in for a plugin of scattered points."""
 
@@ -43,6 +62,9 @@ def save(name, data, version=1, init=None):
         path.with_suffix(inits.SUFFIX).write_bytes(init)
     coords = np.random.default_rng(0).uniform(-1, 1, (24, opened.container.dims)).astype(np.float32)
     coords[0], coords[1] = -1, 1
+    if version == 5:  # some on samples, where a mask decides
+        shape = opened.container.meta["shape"]
+        coords[2:8] = coordcodec.Grid(shape, periodic=opened.container.periodic).coords()[5::23][:6]
     path.write_bytes(data)
     np.savez(path.with_suffix(".npz"), coords=coords, values=opened.field(coords))
 
@@ -113,6 +135,16 @@ def main():
     coords = np.random.default_rng(1).uniform(-1, 1, (500, 3)).astype(np.float32)
     values = (np.linalg.norm(coords, axis=1, keepdims=True) - 0.8).astype(np.float32) / 2
     meta = {"scale": 0.1, "centre": [1.0, 2.5, -1e-9], "unit": "mm", "closed": True, "faces": -7, "open": False}
+    globe, recipe = Globe(), codec.make_recipe(Globe(), device="cpu", effort=2)
+
+    def wrapped(signal, **choices):
+        return codec.compress_signal(signal, globe, recipe.replace(**choices)).data
+
+    save("mask", wrapped(globe.signal(circle=False, land=True)), version=5)
+    save("periodic", wrapped(globe.signal(typed=True, land=True)), version=5)
+    save("periodic-parts", wrapped(globe.signal(), siren={"part_points": 72, "gains": True, "margin": 20}), version=5)
+    profile = {"profile": bytes(range(200)) + bytes(3000), "empty": b"", "note": "kept"}
+    save("side", wrapped(globe.signal(profile, circle=False)), version=5)
     recipe = codec.make_recipe(Cloud(), device="cpu", effort=2)
     save("cloud", codec.compress_signal(Signal(coords, values, "cloud", meta), Cloud(), recipe).data)
 

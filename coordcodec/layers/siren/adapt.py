@@ -14,7 +14,8 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
-from coordcodec.layers.siren.batches import Batch, Batches
+from coordcodec.layers.siren.batch import Batch
+from coordcodec.layers.siren.batches import Batches
 from coordcodec.layers.siren.curvature import evaluate
 from coordcodec.layers.siren.network import Params
 from coordcodec.layers.siren.objective import Objective
@@ -23,7 +24,8 @@ from coordcodec.specs import SirenSpec
 
 def errors(spec: SirenSpec, params: Mapping[str, Tensor], batch: Batch) -> Tensor:
     """Each task's mean squared error on its minibatch, (tasks,)."""
-    return (evaluate(spec, params, batch.features) - batch.targets).square().mean((1, 2))
+    squares = (evaluate(spec, params, batch.features) - batch.targets).square()
+    return (squares if batch.weights is None else squares * batch.weights).mean((1, 2))
 
 
 def stepped(params: Mapping[str, Tensor], rates: Mapping[str, Tensor], gradients: Mapping[str, Tensor]) -> Params:

@@ -106,7 +106,11 @@ class _Choice:
 
     def _cut(self, network: SirenSpec) -> SirenSpec:
         sizes = (network.dims, network.channels, network.width, network.depth, network.num_frequencies, network.sigma)
-        return SirenSpec(*sizes, self.partition, self.gains)
+        return SirenSpec(*sizes, self.partition, self.gains, self.periodic)
+
+    @property
+    def periodic(self) -> tuple[bool, ...]:
+        return tuple(self.signal.periodic) if any(self.signal.periodic) else ()
 
     @property
     def sigma(self) -> int:
@@ -194,7 +198,7 @@ class _Choice:
     def _suits(self, entry: inits.Entry) -> bool:
         spec, choices = entry.spec, self.choices
         wanted = (self.signal.dims, self.signal.channels, choices.depth, choices.num_frequencies, self.sigma)
-        same = (spec.dims, spec.channels, spec.depth, spec.num_frequencies, spec.sigma) == wanted
+        same = not self.periodic and (spec.dims, spec.channels, spec.depth, spec.num_frequencies, spec.sigma) == wanted
         numbers = len(self.partition) * spec.parameters
         if not (entry.shipped and entry.modality == self.signal.modality and same and numbers <= MAX_PARAMETERS):
             return False
@@ -217,6 +221,8 @@ def _named(signal: Signal, recipe: Recipe) -> Initialisation:
             f"{given} of {init.spec.dims} dimensions and {init.spec.channels} channels, this has {signal.dims} and "
             f"{signal.channels}; choose another with --init, or --init none"
         )
+    if any(signal.periodic):
+        raise InitialisationError(f"{given} without periodic axes, this signal has some; use --init none")
     if width is not None and width != init.spec.width:
         raise InitialisationError(f"{given} of width {init.spec.width}, got width {width}; leave the width out")
     return init

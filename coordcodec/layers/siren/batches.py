@@ -15,7 +15,6 @@ import copy
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
@@ -25,40 +24,12 @@ from torch import Tensor
 from coordcodec.compute.kernels import kernels_for
 from coordcodec.compute.sampling import along_curve, products, strata
 from coordcodec.data import Floats, Grid, Signal
-from coordcodec.layers.siren.encoding import encode, encode_axis
+from coordcodec.layers.siren.batch import Batch
+from coordcodec.layers.siren.encoding import encode, encode_side
 from coordcodec.partition import Partition
 from coordcodec.specs import SirenSpec
 
 BLOCK = 256
-
-
-@dataclass(frozen=True)
-class Batch:
-    """A minibatch: per part k blocks, each the product of its samples along the axes.
-
-    features: per axis (parts, k, samples, inputs) float32; the first layer sums its shares over the axes.
-    targets: (parts, n, c) float32 with n = k * the product of the samples, last axis fastest.
-    """
-
-    features: list[Tensor]
-    targets: Tensor
-
-
-def split(batch: Batch, count: int) -> list[Batch]:
-    """A minibatch in `count` shares or fewer, of whole blocks; a single block on one axis is cut along it."""
-    axis = 2 if len(batch.features) == 1 and batch.features[0].shape[1] == 1 else 1
-    size = math.ceil(batch.features[0].shape[axis] / count)
-    shares = zip(*(feature.split(size, axis) for feature in batch.features), strict=True)
-    points = batch.targets.shape[1] // batch.features[0].shape[axis]
-    return [Batch(list(f), t) for f, t in zip(shares, batch.targets.split(size * points, 1), strict=True)]
-
-
-def join(batches: list[Batch]) -> Batch:
-    """Minibatches of several parts, of one shape, as one."""
-    if len(batches) == 1:
-        return batches[0]
-    axes = zip(*(batch.features for batch in batches), strict=True)
-    return Batch([torch.cat(features) for features in axes], torch.cat([batch.targets for batch in batches]))
 
 
 def groups(sources: Sequence[Batches], points: int, fewest: int) -> list[list[int]]:
@@ -101,7 +72,14 @@ class GridBatches(_Source):
     """Endless minibatches of one part of a gridded signal."""
 
     def __init__(
-        self, axes: list[Tensor], lattice: Tensor, spec: SirenSpec, size: int, seed: int, gain: float = 1.0
+        self,
+        axes: list[Tensor],
+        lattice: Tensor,
+        spec: SirenSpec,
+        size: int,
+        seed: int,
+        gain: float = 1.0,
+        known: Tensor | None = None,
     ) -> None:
         """Start with a permutation.
 
@@ -109,12 +87,14 @@ class GridBatches(_Source):
         lattice: the part's values, (*samples, c).
         size: points per batch, about.
         gain: what values are divided by.
+        known: (*samples,) bool, which samples count; None: all.
         """
         self.gain = gain
+        self.weights = None if known is None or bool(known.all()) else _weights(known)
         self.spec, self.waves = spec, kernels_for(lattice.device).waves
         # A table per axis, but where there is only one: it would hold the encoding of every point.
         self.encoded = len(axes) > 1
-        self.axes = [encode_axis(axis, spec, self.waves) for axis in axes] if self.encoded else axes
+        self.axes = [encode_side(axis, spec, k, self.waves) for k, axis in enumerate(axes)] if self.encoded else axes
         self.counts = lattice.shape[:-1]
         self.values = lattice.reshape(-1, lattice.shape[-1])
         side = max(2, round(BLOCK ** (1 / len(axes))))
@@ -153,10 +133,18 @@ class GridBatches(_Source):
             shape[k + 1] = self.sides[k]
             index = index + (samples * stride).view(shape)
             found = self.axes[k].index_select(0, samples.view(-1))
-            found = found if self.encoded else encode_axis(found, self.spec, self.waves)
+            found = found if self.encoded else encode_side(found, self.spec, k, self.waves)
             features.append(found.view(1, *samples.shape, -1))
-        targets = self.values.index_select(0, index.view(-1))
-        return Batch(features[::-1], (targets if self.gain == 1 else targets / self.gain)[None])
+        chosen_values = self.values.index_select(0, index.view(-1))
+        targets = (chosen_values if self.gain == 1 else chosen_values / self.gain)[None]
+        weights = None if self.weights is None else self.weights.index_select(0, index.view(-1))[None]
+        return Batch(features[::-1], targets, weights)
+
+
+def _weights(known: Tensor) -> Tensor:
+    """Of each sample's error, (n, 1): 0 for those that are not known, on average 1; 0 if none is."""
+    weights = known.reshape(-1, 1).to(torch.float32)
+    return weights / weights.mean().clamp_min(1e-9)
 
 
 class PointBatches(_Source):
@@ -208,8 +196,10 @@ def batches_of(
     if isinstance(signal.coords, Grid):
         return _grid_parts(signal, signal.coords, partition, spec, size, seed, device, gains)
     boxes: list[list[tuple[Floats, Floats]]] = [[] for _ in range(len(partition))]
-    for cover in partition.covers(signal.coords):
-        covered = signal.values[cover.points]
+    known = slice(None) if signal.mask is None else signal.mask
+    places, given = signal.coords[known], signal.values[known]
+    for cover in partition.covers(places):
+        covered = given[cover.points]
         for part in np.unique(cover.boxes):
             mine = cover.boxes == part
             boxes[part].append((cover.local[mine], covered[mine] / np.float32(gains[part])))
@@ -234,9 +224,11 @@ def _grid_parts(
     gains: Sequence[float],
 ) -> list[Batches]:
     lattice = torch.from_numpy(signal.values).to(device).view(*grid.shape, signal.channels)
+    known = None if signal.mask is None else torch.from_numpy(signal.mask).to(device).view(grid.shape)
     parts: list[Batches] = []
     for number, window in enumerate(partition.windows(grid)):
         axes = [torch.from_numpy(partition.within(number, window, k)).to(device) for k in range(grid.dims)]
         values = lattice[window.place]
-        parts.append(GridBatches(axes, values, spec, size, seed + number, gains[number]))
+        own = None if known is None else known[window.place]
+        parts.append(GridBatches(axes, values, spec, size, seed + number, gains[number], own))
     return parts

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from coordcodec.compute.kernels import TorchKernels, kernels_for
-from coordcodec.layers.siren.batches import Batch
+from coordcodec.layers.siren.batch import Batch
 from coordcodec.layers.siren.network import Params
 from coordcodec.specs import SirenSpec
 
@@ -40,8 +40,13 @@ class Loss:
             self.cosines.append(phase)
             phase = torch.baddbmm(params[f"bias{layer}"][:, None], self.sines[-1], params[f"weight{layer}"].mT)
         error = phase.sub_(batch.targets)
-        self.losses = error.square().mean((1, 2))
+        self.weights = batch.weights
         self.scale = 2 / math.prod(error.shape[1:])
+        if batch.weights is None:
+            self.losses = error.square().mean((1, 2))
+        else:
+            self.losses = (error.square() * batch.weights).mean((1, 2))
+            error = error * batch.weights
         self.slopes: list[Tensor] = []
         """By layer, first layer first: the derivatives with respect to its sines."""
         self.deltas = [error.mul_(self.scale)]
@@ -69,6 +74,8 @@ class Loss:
             phase = torch.baddbmm(direction[f"bias{layer}"][:, None], sine, direction[f"weight{layer}"].mT)
             phases.append(phase.baddbmm_(moved[-1], self.params[f"weight{layer}"].mT))
         deltas = [phases.pop().mul_(self.scale)]
+        if self.weights is not None:
+            deltas[0] = deltas[0] * self.weights
         for layer in range(self.spec.depth + 1, 0, -1):
             slope = torch.bmm(deltas[0], self.params[f"weight{layer}"])
             slope.baddbmm_(self.deltas[layer], direction[f"weight{layer}"]).mul_(self.cosines[layer - 1])

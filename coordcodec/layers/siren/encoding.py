@@ -36,4 +36,12 @@ def encode_axis(coords: Tensor, spec: SirenSpec, waves: Waves | None = None) -> 
 
 def encode(coords: Tensor, spec: SirenSpec, waves: Waves | None = None) -> Tensor:
     """Encode all axes: (..., n, d) float32 coordinates -> (..., n, features) float32, axis after axis."""
-    return torch.cat([encode_axis(coords[..., k], spec, waves) for k in range(spec.dims)], dim=-1)
+    return torch.cat([encode_side(coords[..., k], spec, k, waves) for k in range(spec.dims)], dim=-1)
+
+
+def encode_side(coords: Tensor, spec: SirenSpec, k: int, waves: Waves | None = None) -> Tensor:
+    """Encode axis k: (..., n) float32 coordinates -> (..., n, inputs); a circle as its cosine and its sine."""
+    if not spec.wraps(k):
+        return encode_axis(coords, spec, waves)
+    angle = coords * math.pi
+    return torch.cat([encode_axis(torch.cos(angle), spec, waves), encode_axis(torch.sin(angle), spec, waves)], dim=-1)

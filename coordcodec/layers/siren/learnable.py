@@ -14,6 +14,7 @@ from coordcodec.inits import sigmas_of
 from coordcodec.layers.learnable import Sizes
 from coordcodec.layers.siren import adapt, batches, network, ranges
 from coordcodec.layers.siren.architecture import choose_partition
+from coordcodec.layers.siren.batch import join
 from coordcodec.layers.siren.batches import Batches
 from coordcodec.layers.siren.curvature import Loss
 from coordcodec.layers.siren.fit import fit, rates_of
@@ -84,11 +85,11 @@ class LearnableSiren:
 
     def loss(self, params: Mapping[str, Tensor], tasks: Sequence[Batches]) -> Loss:
         """See `Learnable`."""
-        return Loss(self.spec, params, batches.join([task.next() for task in tasks]))
+        return Loss(self.spec, params, join([task.next() for task in tasks]))
 
     def errors(self, candidates: Sequence[Mapping[str, Tensor]], tasks: Sequence[Batches]) -> list[Tensor]:
         """See `Learnable`."""
-        batch = batches.join([task.next() for task in tasks])
+        batch = join([task.next() for task in tasks])
         return [adapt.errors(self.spec, params, batch) for params in candidates]
 
     def adapt(

@@ -14,7 +14,8 @@ import torch
 from torch import Tensor
 
 from coordcodec.compute.workers import Workers
-from coordcodec.layers.siren.batches import Batch, Batches, groups, join, split
+from coordcodec.layers.siren.batch import Batch, join, split
+from coordcodec.layers.siren.batches import Batches, groups
 from coordcodec.layers.siren.network import Params
 from coordcodec.layers.siren.passes import Passes
 from coordcodec.layers.siren.penalty import L1Penalty, Penalty

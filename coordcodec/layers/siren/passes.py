@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from coordcodec.compute.kernels import kernels_for
-from coordcodec.layers.siren.batches import Batch
+from coordcodec.layers.siren.batch import Batch
 from coordcodec.layers.siren.network import Params
 from coordcodec.specs import SirenSpec
 
@@ -73,8 +73,9 @@ class Passes:
 
         error = space.out.to(torch.float32) - batch.targets
         samples = points * spec.channels
-        loss = error.square().sum((1, 2)) / samples
-        back = error.mul_(2 / samples).to(dtype)
+        weighted = error if batch.weights is None else error * batch.weights
+        loss = (error.square() if batch.weights is None else error * weighted).sum((1, 2)) / samples
+        back = weighted.mul_(2 / samples).to(dtype)
         delta, spare = space.back
         grads = {f"weight{last}": torch.bmm(back.mT, space.hidden[last - 1]), f"bias{last}": back.sum(1)}
         torch.bmm(back, weights[last], out=delta)

@@ -13,7 +13,8 @@ from collections.abc import Mapping, Sequence
 
 import torch
 
-from coordcodec.layers.siren.batches import Batches, join
+from coordcodec.layers.siren.batch import join
+from coordcodec.layers.siren.batches import Batches
 from coordcodec.layers.siren.curvature import evaluate
 from coordcodec.layers.siren.network import Params
 from coordcodec.specs import SirenSpec
@@ -39,13 +40,16 @@ def logarithms(spec: SirenSpec, params: Params, tasks: Sequence[Batches], seed: 
         batch = join([task.next()])
         values = evaluate(spec, own, batch.features)
         signs = torch.randint(0, 2, values.shape, generator=generator).to(values) * 2 - 1
+        squares = (values - batch.targets).detach().square()
+        if batch.weights is not None:
+            signs, squares = signs * batch.weights.sqrt(), squares * batch.weights
         slopes = torch.autograd.grad((values * signs).sum(), list(own.values()))
         for name, slope in zip(own, slopes, strict=True):
             if name == f"bias{spec.depth + 1}":  # known, and too few for a random projection: one may all but cancel
                 sums[name] -= math.log(spec.channels)
                 continue
             sums[name] += math.log(max(float(slope.square().mean()) / values.numel(), 1e-30))
-        sums[ERROR] += math.log(max(float((values - batch.targets).detach().square().mean()), 1e-10))
+        sums[ERROR] += math.log(max(float(squares.mean()), 1e-10))
     return sums
 
 

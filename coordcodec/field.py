@@ -1,0 +1,56 @@
+"""The field of a file: the sum of its layers' fields, NaN where no sample is known."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from coordcodec.clock import Progress
+from coordcodec.data import Coords, Field, Floats, Grid, on_grid, sample
+from coordcodec.mask import Mask
+
+
+@dataclass
+class SumField:
+    """A decoded function: (n, d) coordinates in [-1, 1] -> (n, c) float32 values.
+
+    layers: their fields. mask: which samples are known; None: all. progress: called with ("decode", points so far, 0).
+    """
+
+    layers: Sequence[Field]
+    mask: Mask | None = None
+    progress: Progress | None = None
+    done: int = 0
+
+    def __call__(self, coords: Coords) -> Floats:
+        """The values at coordinates. Raises ValueError for coordinates of another shape."""
+        self._report(len(coords))
+        values = self.layers[0](coords)
+        for layer in self.layers[1:]:
+            values = values + layer(coords)
+        if self.mask:
+            values[~self.mask.at(coords)] = np.nan
+        return values
+
+    def on_grid(self, grid: Grid) -> Floats:
+        """The values on a grid, (n, c) float32, in the grid's order.
+
+        On the signal's own grid, or a window of it, exactly what was decoded, without interpolation.
+        """
+        if len(self.layers) == 1 and not hasattr(self.layers[0], "on_grid"):  # slices keep memory small
+            return np.concatenate([values for _, values in sample(self, grid)])
+        self._report(len(grid))
+        values = on_grid(self.layers[0], grid)
+        for layer in self.layers[1:]:
+            values = values + on_grid(layer, grid)
+        if self.mask:
+            for part, coords in grid.slices():
+                values[part][~self.mask.at(coords)] = np.nan
+        return values
+
+    def _report(self, points: int) -> None:
+        if self.progress:
+            self.done += points
+            self.progress("decode", self.done, 0)

@@ -1,0 +1,118 @@
+"""Regular lattices: where their samples lie. NumPy only."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from coordcodec.errors import SignalError
+
+Floats = NDArray[np.float32]
+Coords = NDArray[np.floating[Any]]
+"""Coordinates: float32, or float64 where an axis has so many samples that float32 could not tell them apart."""
+
+MAX_DIMS = 8
+SLICE = 1 << 16
+"""Points that are evaluated at a time: about 16 MB of activations at width 64."""
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A regular lattice that fills [-1, 1]^d, or a window of one.
+
+    The first and the last sample of every axis lie on the ends of [-1, 1] (Strümpler et al. 2022, eq. 2);
+    an axis of a single sample lies at 0. A periodic axis is a closed circle: n samples at 2 i / n - 1, and the
+    coordinates -1 and 1 are the same place. Points are ordered with the last axis running fastest, as NumPy
+    orders an array. A window keeps the coordinates that its points have in the whole lattice.
+
+    shape: samples per axis, each >= 1.
+    lattice: the shape of the whole lattice; default: `shape`.
+    offset: index of the window's first sample in the lattice, per axis; default: zeros.
+    periodic: for each axis whether it is a closed circle, of at least two samples; default: none is.
+
+    Raises SignalError when any of this does not hold.
+    """
+
+    shape: tuple[int, ...]
+    lattice: tuple[int, ...] = ()
+    offset: tuple[int, ...] = ()
+    periodic: tuple[bool, ...] = ()
+
+    def __post_init__(self) -> None:
+        shape = tuple(int(n) for n in self.shape)
+        lattice = tuple(int(n) for n in self.lattice) or shape
+        offset = tuple(int(n) for n in self.offset) or (0,) * len(shape)
+        if not 1 <= len(shape) <= MAX_DIMS or min(shape) < 1:
+            raise SignalError(f"a grid needs 1 to {MAX_DIMS} axes of at least one sample each, got shape {shape}")
+        if not len(shape) == len(lattice) == len(offset):
+            raise SignalError(f"a window needs as many axes as its lattice: {shape}, {lattice}, {offset}")
+        if any(o < 0 or o + n > m for n, m, o in zip(shape, lattice, offset, strict=True)):
+            raise SignalError(f"the window of shape {shape} at {offset} does not lie inside the lattice {lattice}")
+        circles: object = self.periodic
+        if not isinstance(circles, tuple | list) or not all(isinstance(p, bool | np.bool_) for p in circles):
+            raise SignalError(f"periodic needs a bool per axis, got {circles!r:.80}")
+        periodic = tuple(bool(p) for p in circles) or (False,) * len(shape)
+        if len(periodic) != len(shape):
+            raise SignalError(f"periodic needs one entry per axis, got {len(periodic)} for a grid of shape {shape}")
+        if any(p and m < 2 for p, m in zip(periodic, lattice, strict=True)):
+            raise SignalError(f"a periodic axis has at least two samples, got a lattice of {lattice}")
+        object.__setattr__(self, "periodic", periodic)
+        object.__setattr__(self, "shape", shape)
+        object.__setattr__(self, "lattice", lattice)
+        object.__setattr__(self, "offset", offset)
+
+    def __len__(self) -> int:
+        return math.prod(self.shape)
+
+    @property
+    def dims(self) -> int:
+        """The number of axes, d."""
+        return len(self.shape)
+
+    @property
+    def place(self) -> tuple[slice, ...]:
+        """Where this window lies in an array of the lattice's shape."""
+        return tuple(slice(o, o + n) for o, n in zip(self.offset, self.shape, strict=True))
+
+    def window(self, bounds: Sequence[tuple[int, int]]) -> Grid:
+        """The part of this grid with indices lower <= i < upper along each axis."""
+        shape = tuple(upper - lower for lower, upper in bounds)
+        offset = tuple(o + lower for o, (lower, _) in zip(self.offset, bounds, strict=True))
+        return Grid(shape, self.lattice, offset, self.periodic)
+
+    def axis(self, k: int) -> NDArray[np.float64]:
+        """The coordinates along axis k: (shape[k],) float64, ascending in [-1, 1]."""
+        return self._along(k, np.arange(self.shape[k]))
+
+    def _along(self, k: int, index: NDArray[np.intp]) -> NDArray[np.float64]:
+        if self.lattice[k] == 1:
+            return np.zeros(len(index))
+        steps = self.lattice[k] if self.periodic[k] else self.lattice[k] - 1
+        return (self.offset[k] + index.astype(np.float64)) * (2 / steps) - 1
+
+    def coords(self, start: int = 0, stop: int | None = None) -> NDArray[np.float64]:
+        """The coordinates of points start <= i < stop: (stop - start, d) float64."""
+        index = np.unravel_index(np.arange(start, len(self) if stop is None else stop), self.shape)
+        return np.stack([self._along(k, i) for k, i in enumerate(index)], axis=1)
+
+    def slices(self, size: int = SLICE) -> Iterator[tuple[slice, NDArray[np.float64]]]:
+        """All coordinates, `size` points at a time, so that a large grid is never held at once."""
+        for start in range(0, len(self), size):
+            stop = min(start + size, len(self))
+            yield slice(start, stop), self.coords(start, stop)
+
+    def nearest(self, coords: Coords) -> tuple[NDArray[np.int64], ...]:
+        """The indices along each axis of the sample of the lattice nearest to each of n coordinates (n, d)."""
+        found = []
+        for k, n in enumerate(self.lattice):
+            place = (coords[:, k].astype(np.float64) + 1) / 2
+            if self.periodic[k]:
+                found.append(np.floor(place * n + 0.5).astype(np.int64) % n)
+            else:
+                found.append(np.clip(np.floor(place * (n - 1) + 0.5), 0, n - 1).astype(np.int64))
+        return tuple(found)

@@ -1,0 +1,103 @@
+"""The type of a signal's samples, and how values become samples and back. NumPy only."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from coordcodec.errors import SignalError
+
+DTYPES = ("int8", "uint8", "int16", "uint16", "int32", "uint32", "float32", "float64")
+"""The types that samples may have, in the order in which files number them."""
+_SLICE = 1 << 16
+MAX_UNIT = 64
+"""Bytes of a unit."""
+
+
+@dataclass(frozen=True)
+class SampleType:
+    """What samples are: sample = offset + scale * value.
+
+    dtype: one of DTYPES. scale, offset: per channel, float64, finite, scale not 0. unit: at most 64 bytes of UTF-8.
+
+    Raises SignalError when any of this does not hold.
+    """
+
+    dtype: str
+    scale: tuple[float, ...]
+    offset: tuple[float, ...]
+    unit: str = ""
+
+    def __post_init__(self) -> None:
+        if self.dtype not in DTYPES:
+            raise SignalError(f"samples may be {', '.join(DTYPES)}, got {self.dtype}")
+        if len(self.scale) != len(self.offset) or not self.scale:
+            raise SignalError(f"a scale and an offset per channel, got {len(self.scale)} and {len(self.offset)}")
+        if not all(math.isfinite(s) and s != 0 for s in self.scale):
+            raise SignalError(f"scales must be finite and not 0, got {_listed(self.scale)}")
+        if not all(math.isfinite(o) for o in self.offset):
+            raise SignalError(f"offsets must be finite, got {_listed(self.offset)}")
+        if len(self.unit.encode("utf-8", "replace")) > MAX_UNIT or not self.unit.isprintable():
+            raise SignalError(f"a unit takes at most {MAX_UNIT} bytes of printable text, got {self.unit[:80]!r}")
+
+    @staticmethod
+    def of(
+        dtype: np.dtype[Any],
+        channels: int,
+        scale: float | Sequence[float] = 1.0,
+        offset: float | Sequence[float] = 0.0,
+        unit: str = "",
+    ) -> SampleType:
+        """From a NumPy type, and one scale and offset for all channels or one for each. Raises SignalError."""
+        scales, offsets = (_per_channel(name, v, channels) for name, v in (("scale", scale), ("offset", offset)))
+        return SampleType(np.dtype(dtype).newbyteorder("=").name, scales, offsets, unit)
+
+    @property
+    def whole(self) -> bool:
+        """Whether samples are integers."""
+        return not self.dtype.startswith("float")
+
+    @property
+    def scaling(self) -> dict[str, Any]:
+        """Scale, offset and unit, as `Signal` takes them."""
+        return {"scale": self.scale, "offset": self.offset, "unit": self.unit}
+
+    def values(self, samples: NDArray[Any]) -> NDArray[np.float32]:
+        """(n, c) samples as values, float32; NaN stays NaN."""
+        scale, offset = np.array(self.scale), np.array(self.offset)
+        return np.asarray((samples.astype(np.float64) - offset) / scale, np.float32)
+
+    def samples(self, values: NDArray[np.floating[Any]], fill: float | None = None) -> NDArray[Any]:
+        """(n, c) values as samples: integers rounded to the nearest and clipped to their type.
+
+        fill: what stands for NaN; default: NaN, or the least integer of the type.
+        """
+        out = np.empty(values.shape, self.dtype)
+        for start in range(0, len(values), _SLICE):  # float64 of them all might not fit
+            out[start : start + _SLICE] = self._slice(values[start : start + _SLICE], fill)
+        return out
+
+    def _slice(self, values: NDArray[np.floating[Any]], fill: float | None) -> NDArray[Any]:
+        scaled = values.astype(np.float64) * np.array(self.scale) + np.array(self.offset)
+        unknown = np.isnan(scaled)
+        if not self.whole:
+            return np.where(unknown, np.nan if fill is None else fill, scaled).astype(self.dtype)
+        limits = np.iinfo(self.dtype)
+        rounded = np.rint(np.clip(np.where(unknown, 0, scaled), limits.min, limits.max)).astype(self.dtype)
+        return np.where(unknown, limits.min if fill is None else int(fill), rounded).astype(self.dtype)
+
+
+def _per_channel(name: str, given: float | Sequence[float], channels: int) -> tuple[float, ...]:
+    numbers = np.asarray(given, np.float64)
+    if numbers.shape not in ((), (channels,)):
+        raise SignalError(f"{name} is one number or one per channel, {channels} here; got shape {numbers.shape}")
+    return tuple(float(n) for n in np.broadcast_to(numbers, (channels,)))
+
+
+def _listed(numbers: Sequence[float]) -> str:
+    return ", ".join(f"{n:g}" for n in numbers[:8])

@@ -1,0 +1,192 @@
+"""Files of version 5: a header, then sections, each with a checksum of everything before it."""
+
+from __future__ import annotations
+
+import math
+import struct
+import zlib
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+from coordcodec.errors import ContainerError, SignalError
+from coordcodec.grid import Grid
+from coordcodec.numbers import Reader, varint
+from coordcodec.samples import DTYPES, MAX_UNIT, SampleType
+from coordcodec.specs import INIT_BYTES, pack_section, unpack_section
+from coordcodec.stream import side
+from coordcodec.stream.header import read_channels, read_dims, read_meta_of, read_sides, whole_meta
+from coordcodec.stream.meta import pack_meta
+from coordcodec.stream.parts import CHECKSUM, MAGIC, MAX_SECTIONS, Container, Promise, Section
+
+_GRID, _META, _PERIODIC, _SAMPLES, _PROMISE = 1, 2, 4, 8, 16
+_ALL = 0x80
+"""Set in the type of samples: one scale and one offset hold for all channels."""
+MASK, SIDE = 1, 2
+"""The kinds of section that are no layers; those of layers are numbered in `coordcodec.specs`."""
+_LENGTH = 4
+"""Bytes that the length of a section's body takes, at most, as long as it has less than 256 MiB."""
+
+
+def frame_bytes(container: Container) -> int:
+    """The bytes of a file of one layer outside its section's body, or a few more."""
+    return len(_front(container)) + 1 + 1 + _LENGTH + CHECKSUM
+
+
+def pack(container: Container) -> bytes:
+    """The bytes of a file. Raises ContainerError for what a file cannot hold."""
+    out = bytearray(_front(container))
+    for section in container.sections:
+        kind, body = pack_section(section.spec)
+        _add(out, kind, body + b"".join(section.chunks), section.init)
+    return bytes(out)
+
+
+def _front(container: Container) -> bytes:
+    """The header, the mask and the side data."""
+    out = bytearray(_header(container))
+    if container.mask:
+        _add(out, MASK, side.pack_mask(container.mask))
+    blobs = {key: value for key, value in container.meta.items() if isinstance(value, bytes)}
+    if blobs:
+        _add(out, SIDE, side.pack(blobs))
+    return bytes(out)
+
+
+def _add(out: bytearray, kind: int, body: bytes, init: bytes = b"") -> None:
+    out += varint(kind) + bytes([bool(init)]) + init + varint(len(body)) + body
+    out += zlib.crc32(out).to_bytes(CHECKSUM, "little")
+
+
+def _header(container: Container) -> bytes:
+    meta, name = pack_meta(container.meta, container.free), container.modality.encode("ascii")
+    shape, circles = container.meta["shape"], sum(1 << k for k, p in enumerate(container.periodic) if p)
+    flags = (_GRID if shape else 0) | (_META if meta else 0) | (_PERIODIC if circles else 0)
+    flags |= (_SAMPLES if container.samples else 0) | (_PROMISE if container.promise else 0)
+    out = MAGIC + bytes([5, flags, len(name)]) + name + bytes([container.dims])
+    out += b"".join(varint(n) for n in shape) + (bytes([circles]) if circles else b"")
+    out += bytes([container.meta["channels"]])
+    out += _pack_samples(container.samples) if container.samples else b""
+    out += _pack_promise(container.promise) if container.promise else b""
+    return out + (varint(len(meta)) + meta if meta else b"")
+
+
+def _pack_samples(samples: SampleType) -> bytes:
+    pairs = set(zip(samples.scale, samples.offset, strict=True))
+    one = len(pairs) == 1
+    numbers = [*samples.scale[:1], *samples.offset[:1]] if one else [*samples.scale, *samples.offset]
+    unit = samples.unit.encode("utf-8")
+    kind = DTYPES.index(samples.dtype) | (_ALL if one else 0)
+    return bytes([kind]) + struct.pack(f"<{len(numbers)}d", *numbers) + bytes([len(unit)]) + unit
+
+
+def _read_samples(reader: Reader, channels: int) -> SampleType:
+    kind = reader.byte()
+    count = 1 if kind & _ALL else channels
+    numbers = struct.unpack(f"<{2 * count}d", reader.take(16 * count))
+    unit = reader.text("the unit", MAX_UNIT)
+    if kind & ~_ALL >= len(DTYPES):
+        raise ContainerError(f"damaged file: samples of an unknown type {kind & ~_ALL}")
+    times = channels if kind & _ALL else 1
+    try:
+        return SampleType(DTYPES[kind & ~_ALL], numbers[:count] * times, numbers[count:] * times, unit)
+    except SignalError as error:
+        raise ContainerError(f"damaged file: {error}") from None
+
+
+def _pack_promise(promise: Promise) -> bytes:
+    return b"\0" if promise.max_error is None else b"\1" + struct.pack("<d", promise.max_error)
+
+
+def _read_promise(reader: Reader) -> Promise:
+    kind = reader.byte()
+    if kind == 0:
+        return Promise()
+    if kind != 1:
+        raise ContainerError(f"damaged file: an unknown promise {kind}")
+    (error,) = struct.unpack("<d", reader.take(8))
+    if not 0 < error < math.inf:
+        raise ContainerError(f"damaged file: a largest error of {error:g}, expected a finite number above 0")
+    return Promise(error)
+
+
+def unpack(data: bytes) -> Container:
+    """Parse a file whose magic and version are right. Raises ContainerError."""
+    reader = Reader(data)
+    reader.take(len(MAGIC) + 1)
+    container = _read_header(reader)
+    grid = None
+    if container.meta["shape"]:
+        grid = Grid(tuple(container.meta["shape"]), periodic=container.periodic)
+    blobs, sizes = dict[str, Any](), dict[str, int]()
+    mask, sections, before = None, list[Section](), 0
+    for kind, init, body in _sections(reader):
+        if kind == before or kind < before <= SIDE or (sections and kind <= SIDE):
+            raise ContainerError(f"damaged file: a section of kind {kind} twice or out of order")
+        before = max(kind, before)
+        if kind == MASK:
+            mask, sizes["mask"] = side.read_mask(body, grid), len(body)
+        elif kind == SIDE:
+            blobs, sizes["side_data"] = side.read(body), len(body)
+        else:
+            spec, chunk = unpack_section(kind, body, container.dims, container.meta["channels"], container.periodic)
+            sections.append(Section(spec, (chunk,), init))
+    return _checked(replace(container, sections=tuple(sections), mask=mask, sizes=sizes), blobs)
+
+
+def _checked(container: Container, blobs: dict[str, Any]) -> Container:
+    if not container.sections:
+        raise ContainerError("damaged or truncated file: it has no layer")
+    if container.promise and not all(section.spec.exact for section in container.sections):
+        raise ContainerError("damaged file: its promise rests on a layer that cannot keep any")
+    if set(blobs) & set(container.meta):
+        raise ContainerError(f"damaged file: meta and side data hold {sorted(set(blobs) & set(container.meta))[0]!r}")
+    return replace(container, meta=whole_meta({**container.meta, **blobs}, container.free)) if blobs else container
+
+
+def _read_header(reader: Reader) -> Container:
+    flags = reader.byte()
+    if flags & ~(_GRID | _META | _PERIODIC | _SAMPLES | _PROMISE):
+        raise ContainerError(f"damaged file: unknown flags {flags:#x}")
+    modality, dims = reader.text("the modality", 32), read_dims(reader)
+    shape = read_sides(reader, dims) if flags & _GRID else []
+    periodic = _read_periodic(reader, dims, shape) if flags & _PERIODIC else ()
+    channels = read_channels(reader)
+    if flags & _PROMISE and not flags & _SAMPLES:
+        raise ContainerError("damaged file: a promise without the type of the samples")
+    samples = _read_samples(reader, channels) if flags & _SAMPLES else None
+    promise = _read_promise(reader) if flags & _PROMISE else None
+    free: dict[str, Any] = {"shape": shape, "channels": channels, **({"periodic": list(periodic)} if periodic else {})}
+    extra = read_meta_of(reader) if flags & _META else {}
+    if set(extra) & set(free):
+        raise ContainerError(f"damaged file: meta holds {sorted(set(extra) & set(free))[0]!r} twice")
+    meta = whole_meta(extra, free)
+    return Container(modality, dims, meta, (), periodic, None, samples, promise)
+
+
+def _read_periodic(reader: Reader, dims: int, shape: list[int]) -> tuple[bool, ...]:
+    circles = reader.byte()
+    periodic = tuple(bool(circles >> k & 1) for k in range(dims))
+    if not shape or not circles or circles >> dims or any(p and n < 2 for p, n in zip(periodic, shape, strict=True)):
+        raise ContainerError(f"damaged file: periodic axes {circles:#x} of a grid of shape {shape}")
+    return periodic
+
+
+def _sections(reader: Reader) -> Iterator[tuple[int, bytes, bytes]]:
+    """Kind, name of the initialisation and body of each section, its checksum verified."""
+    data, checksum, done = memoryview(reader.data), 0, 0
+    for _ in range(MAX_SECTIONS):
+        if reader.at == len(data):
+            return
+        kind = reader.varint("the kind of a section", 0, 2**32)
+        named = reader.byte()
+        if named > 1 or (named and kind <= SIDE):
+            raise ContainerError(f"damaged file: a section of kind {kind} with {named} for its initialisation")
+        init = reader.take(INIT_BYTES) if named else b""
+        body = reader.take(reader.varint("the length of a section", 0, len(reader.data)))
+        checksum, done = zlib.crc32(data[done : reader.at], checksum), reader.at
+        if checksum != int.from_bytes(reader.take(CHECKSUM), "little"):
+            raise ContainerError("damaged or truncated file: a section's checksum does not match")
+        yield kind, init, body
+    if reader.at < len(data):
+        raise ContainerError(f"damaged file: more than {MAX_SECTIONS} sections")
