@@ -14,8 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from coordcodec.data import Signal
-from coordcodec.plugins import installed
+from coordcodec.data import Grid, Signal
 from coordcodec_bench.baseline import Baseline, Mode, needs
 
 Cells = NDArray[np.float32]
@@ -139,11 +138,19 @@ def _imagecodecs(baseline: Baseline) -> Any:
 
 
 def cells_of(signal: Signal) -> Cells:
-    """The cells that a signal of the climate plugin was made of, less their mean; axes of one cell left out."""
-    low, high = signal.meta["low"], signal.meta["high"]
-    scaled = (signal.values[:, 0].astype(np.float64) + 1) / 2 * (high - low) + low
-    cells: Cells = (scaled - scaled.mean()).astype(np.float32)
-    return cells.reshape([n for n in signal.meta["sizes"] if n > 1])
+    """The cells that a signal of the climate plugin was made of, less their mean; axes of one cell left out.
+
+    Masked ones are filled by what lies nearest.
+    """
+    from scipy.ndimage import distance_transform_edt
+
+    assert signal.samples is not None and isinstance(signal.coords, Grid)
+    cells = signal.samples[:, 0].astype(np.float64).reshape(signal.coords.shape)
+    if signal.mask is not None:
+        unknown = ~signal.mask.reshape(cells.shape)
+        cells = cells[tuple(distance_transform_edt(unknown, return_distances=False, return_indices=True))]
+    found: Cells = (cells - cells.mean()).astype(np.float32)
+    return found
 
 
 class Fields:
@@ -154,9 +161,9 @@ class Fields:
 
     def original(self, signal: Signal) -> Field:
         """The cells, and which of them the plugin masks."""
-        kind, cells = installed().modalities.get("climate"), cells_of(signal)
-        shown = np.asarray(kind.render(lambda coords: np.zeros((len(coords), 1), np.float32), signal.meta))
-        return Field(cells, ~np.isnan(shown).reshape(cells.shape))
+        cells = cells_of(signal)
+        known = np.ones(cells.shape, bool) if signal.mask is None else signal.mask.reshape(cells.shape)
+        return Field(cells, known)
 
     def score(self, decoded: Field, signal: Signal) -> dict[str, float | None]:
         """The scores of the climate plugin, in the variable's unit."""

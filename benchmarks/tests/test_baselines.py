@@ -431,39 +431,25 @@ def test_a_hull_is_read_between_its_points():
 # Fields
 
 
-class Weather:
-    """As much of the climate plugin as other codecs need, which may not be installed: what it masks."""
-
-    masked: np.ndarray
-
-    def render(self, field, meta):
-        shown = field(np.zeros((self.masked.size, 3), np.float32)).reshape(self.masked.shape)
-        return np.where(self.masked, np.nan, shown)
-
-
 @pytest.fixture
-def weather(monkeypatch):
+def weather():
     """Makes signals as the climate plugin does: of a shape, masked where the last index is small."""
 
     def make(shape, land=0):
-        kind = Weather()
-        kind.masked = np.zeros(shape, bool)
-        kind.masked[..., :land] = True
-        monkeypatch.setattr(fields, "installed", lambda: _Plugins({"climate": kind}))
         axes = np.meshgrid(*(np.linspace(0, 3, n) for n in shape), indexing="ij")
         waves = sum(np.sin((k + 2) * axis + k) for k, axis in enumerate(axes))
         values = waves + 0.05 * np.random.default_rng(0).standard_normal(shape)
         low, high = float(values.min()), float(values.max())
-        scaled = ((values - low) / (high - low) * 2 - 1).reshape(-1, 1).astype(np.float32)
-        grid = Grid([n for n in shape if n > 1])
-        return Signal(grid, scaled, "climate", {"sizes": list(shape), "low": 250.0, "high": 290.0})
+        cells = (250 + 40 * (values - low) / (high - low)).astype(np.float32)
+        cells[..., :land] = np.nan
+        return climate([n for n in shape if n > 1], cells, 20.0, {"sizes": list(shape), "low": 250.0, "high": 290.0})
 
     return make
 
 
-class _Plugins:
-    def __init__(self, kinds):
-        self.modalities = kinds
+def climate(shape, cells, scale, meta):
+    samples = cells.reshape(-1, 1)
+    return Signal(Grid(shape), modality="climate", meta=meta, samples=samples, scale=scale, offset=meta["low"] + scale)
 
 
 @pytest.mark.parametrize("name", fields.BASELINES.codecs)
@@ -524,7 +510,7 @@ def test_the_lowest_rate_of_sperr_is_not_taken_for_none(shape):
 @pytest.mark.parametrize("name", fields.BASELINES.codecs)
 def test_a_field_of_one_value_goes_through(name, weather):
     signal = weather((12, 16))
-    flat = Signal(signal.coords, np.full((192, 1), -1, np.float32), "climate", {**signal.meta, "high": 250.0})
+    flat = climate((12, 16), np.full((192, 1), 250, np.float32), 1.0, {**signal.meta, "high": 250.0})
     row = Search(fields.BASELINES.codecs[name], fields.BASELINES, flat).best(5000)
     assert row["scores"] == {"rmse": 0, "max_error": 0, "psnr_db": None}
 

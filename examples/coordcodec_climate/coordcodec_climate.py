@@ -1,15 +1,14 @@
 """The modality "climate": one variable of a NetCDF file on up to four axes, with its mask, units and coordinates."""
 
 import warnings
-from base64 import b85decode, b85encode
-from lzma import FORMAT_ALONE, LZMADecompressor, compress
 
 import numpy as np
-import scipy  # its parts are loaded when they are first used
 from coordcodec import Grid, Recipe, Signal
+from coordcodec.data import SampleType, on_grid
 from coordcodec.errors import ContainerError, RecipeError, SignalError
 from coordcodec.hookspecs import hookimpl
 
+COORDCODEC_API = 2
 KEPT = ("units", "standard_name", "long_name", "calendar")
 
 
@@ -19,21 +18,16 @@ class Climate:
     write_options, read_options = {}, {"variable": "its name; default: the first of those with the most axes"}
 
     def read(self, source, *, variable=None, **options):
-        data, masked, meta, lost = self._open(source, variable)
-        if masked.any():  # what lies nearest takes the place of masked cells: no cliffs to be learnt where nobody looks
-            data = data[tuple(scipy.ndimage.distance_transform_edt(masked, None, False, True))]
-            meta["still"] = [k for k in range(data.ndim) if (masked == masked.take([0], k)).all()]  # land, in time
-            meta["mask"] = b85encode(compress(np.packbits(masked.min(tuple(meta["still"]))), FORMAT_ALONE)).decode()
-        if len(str(meta)) > 4000:
-            raise SignalError(f"the mask of {meta['name']} is too irregular: it takes {len(str(meta))} bytes, 4000 fit")
+        cells, meta, circle, lost = self._open(source, variable)
         if lost:
             warnings.warn(f"{meta['name']} is taken without {', '.join(lost)}", stacklevel=2)
-        coords = np.vstack(list(self._points(meta))) if "circle" in meta else Grid([n for n in data.shape if n > 1])
-        scaled = (data.reshape(-1, 1) - meta["low"]) / max(meta["high"] - meta["low"], 1e-300) * 2 - 1
-        return Signal(coords, scaled, self.name, meta)
+        axes = [k for k, n in enumerate(cells.shape) if n > 1]
+        grid = Grid([cells.shape[k] for k in axes], periodic=[k == circle for k in axes])
+        kind = {"samples": cells.reshape(-1, 1), **self.sample_type(meta).scaling}
+        return Signal(grid, modality=self.name, meta=meta, **kind)  # NaN is the same as a mask
 
     def _open(self, source, variable):
-        """The cells of a variable, which of them are masked, its axes as meta, and the names of what is left behind."""
+        """The cells of a variable, its axes as meta, which of them closes a circle, and the names of what is lost."""
         import xarray as xr
 
         try:
@@ -46,60 +40,58 @@ class Climate:
         name = max(fields, key=lambda n: fields[n].ndim, default=None) if variable is None else str(variable)
         if name not in fields or not np.isfinite(fields[name]).any():
             raise SignalError(f"no numbers {name!r} on 1 to 4 axes; choose from: {', '.join(fields) or 'none'}")
-        array = fields[name].astype(float).where(np.isfinite(fields[name]))
-        lost = [n for n in found.variables if n not in (name, *array.indexes)]
+        array = fields[name].astype(np.result_type(fields[name].dtype, "f4")).where(np.isfinite(fields[name]))
+        lost, circle = [n for n in found.variables if n not in (name, *array.indexes)], None
         meta = {"name": name, "dims": list(array.dims), "sizes": list(array.shape)}
-        meta |= {"low": float(array.min()), "high": float(array.max())}
+        meta |= {
+            "low": float(array.min()),
+            "high": float(array.max()),
+            **({"double": 1} if array.dtype == "f8" else {}),
+        }
         for k, (dim, n) in enumerate(array.sizes.items()):  # coordinates: a line through 2 (even ones) to 64 points
             at, step = array[dim].values.astype(float), float(array[dim][-1] - array[dim][0]) / max(n - 1, 1)
             even = np.allclose(at, np.linspace(at[0], at[-1], n), rtol=0, atol=abs(step) / 500)
             lost += [] if even or n <= 64 else [f"the exact spacing of {dim}"]
             meta[f"at{k}"] = np.interp(np.linspace(0, n - 1, 2 if even else min(n, 64)), np.arange(n), at).tolist()
             if even and str(array[dim].attrs.get("units")).startswith("degrees_e") and round(abs(step) * n, 1) == 360:
-                meta["circle"] = k
+                circle = k
         for k, v in enumerate([*(array[dim] for dim in array.dims), fields[name]]):
             meta |= {f"{key}{k}": str(v.attrs[key])[:80] for key in KEPT if key in v.attrs}
-        return array.values, np.isnan(array.values), meta, lost
+        return array.values, meta, circle, lost
 
-    def _masked(self, meta):
-        """Which cells are masked: a DataArray that lacks nothing but values. Raises ContainerError for forged meta."""
+    def sample_type(self, meta):
+        low, high, unit = meta.get("low"), meta.get("high"), str(meta.get(f"units{len(meta.get('dims') or ())}", ""))
+        if not (isinstance(low, float) and isinstance(high, float) and low <= high < 1e300):
+            raise ContainerError(f"not a climate field: numbers from {low!r} to {high!r}")
+        unit, kind = unit.encode()[:64].decode(errors="ignore"), np.dtype("f8" if meta.get("double") else "f4")
+        half = (high - low) / 2 or 1.0
+        return SampleType.of(kind, meta.get("channels", 1), half, (low + high) / 2, unit if unit.isprintable() else "")
+
+    def _empty(self, meta):
+        """A DataArray that lacks nothing but values. Raises ContainerError for forged meta."""
         import xarray as xr
 
         try:
             grid, names, axes = Grid(meta["sizes"]), [*meta["dims"], meta["name"]], {}
-            shape = [n for n in grid.shape if n > 1 and "circle" not in meta] + [1]
             named = all(n.isprintable() and n.strip(" .").replace("/", "") == n > "" for n in names)
-            sound = named and len({*names}) > grid.dims and meta.get("circle", 0) in range(grid.dims)
-            sound = sound and len(grid) <= 2**27 and meta["low"] <= meta["high"] < 1e300
-            if not sound or [*meta["shape"], meta["channels"]] != shape:
+            fits = [*meta["shape"], meta["channels"]] == [n for n in grid.shape if n > 1] + [1]
+            if not named or not fits or len({*names}) <= grid.dims or len(grid) > 2**27:
                 raise ValueError("its numbers and names do not fit together")
-            kept = [1 if k in meta.get("still", range(8)) else n for k, n in enumerate(grid.shape)]
-            raw = LZMADecompressor(memlimit=2**25).decompress(b85decode(meta.get("mask", "")), 2**27) or b"\0"
-            mask = np.unpackbits(np.frombuffer(raw, np.uint8), count=len(Grid(kept))).reshape(kept) > 0
             attrs = [{a: str(meta[f"{a}{k}"]).replace("\0", "") for a in KEPT if f"{a}{k}" in meta} for k in range(9)]
             for k, n in enumerate(grid.shape):
                 at = np.interp(np.linspace(0, 1, n), np.linspace(0, 1, len(meta[f"at{k}"])), meta[f"at{k}"])
                 axes[names[k]] = names[k], at, attrs[k]
-            return xr.DataArray(np.broadcast_to(mask, grid.shape), axes, names[:-1], names[-1], attrs[grid.dims])
+            cells = np.broadcast_to(np.float32(np.nan), grid.shape)
+            return xr.DataArray(cells, axes, names[:-1], names[-1], attrs[grid.dims])
         except Exception as error:  # meta may be forged in any way
             raise ContainerError(f"not a climate field: {error}") from None
-
-    def _points(self, meta):
-        """The network's coordinates, in slices: of axes of several cells; of a circle of longitudes cosine and sine."""
-        for _, place in Grid(meta["sizes"]).slices():
-            columns = [place[:, k] for k, n in enumerate(meta["sizes"]) if n > 1 and k != meta.get("circle")]
-            if "circle" in meta:
-                angle = np.pi * (place[:, int(meta["circle"])] + 1) * (1 - 1 / meta["sizes"][int(meta["circle"])])
-                columns += [np.cos(angle), np.sin(angle)]
-            yield np.stack(columns, axis=1).astype(np.float32)
 
     def render(self, field, meta, **options):
         if options:
             raise RecipeError(f"this kind of data has no options, got {', '.join(options)}")
-        masked = self._masked(meta)
-        values = np.concatenate([field(coords) for coords in self._points(meta)]).reshape(masked.shape)
-        cells = (values + 1) / 2 * (meta["high"] - meta["low"]) + meta["low"]
-        return masked.copy(data=np.where(masked, np.nan, cells).astype(np.float32))
+        empty, kind = self._empty(meta), self.sample_type(meta)
+        values = on_grid(field, Grid(meta["shape"], periodic=meta.get("periodic", ())))
+        return empty.copy(data=kind.samples(values).reshape(empty.shape))
 
     def write(self, field, meta, target, *, format, **options):
         if format not in self.suffixes:
@@ -107,10 +99,9 @@ class Climate:
         target.write(self.render(field, meta, **options).to_netcdf(engine="h5netcdf"))
 
     def score(self, field, signal):
-        span, known = np.float64(signal.meta["high"] - signal.meta["low"]), ~self._masked(signal.meta).values.ravel()
-        decoded = np.concatenate([field(coords) for coords in self._points(signal.meta)])
-        error = abs(decoded - signal.values)[known] * span / 2
-        rmse = np.sqrt((error**2).mean())
+        error = abs(on_grid(field, signal.coords) - signal.values).astype(float) * signal.scale
+        error = error if signal.mask is None else error[signal.mask]
+        rmse, span = np.sqrt((error**2).mean()), signal.meta["high"] - signal.meta["low"]
         return {"rmse": rmse, "max_error": error.max(), "psnr_db": 20 * np.log10(span / rmse) if rmse * span else None}
 
     def rate(self, num_bytes, meta):
