@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: demo inits test test-example browser lint bench bench-speed check-speed check-gpu bench-kodak bench-ablation bench-meshes bench-sounds bench-fields \
+.PHONY: demo inits test test-example check-all browser lint bench bench-speed check-speed check-gpu bench-kodak bench-ablation bench-meshes bench-sounds bench-fields \
 	report docs picture clean
 
 $(READY): pyproject.toml benchmarks/pyproject.toml constraints.txt
@@ -45,6 +45,11 @@ test-example: $(READY)
 	# -P: what is tested is what is installed, not what lies in the folder.
 	cd examples/coordcodec_climate && ../../$(EXAMPLE)/bin/python -P -m pytest -q -p no:cacheprovider
 	cd $(EXAMPLE)/heightmap && ../bin/python -P -m pytest -q -p no:cacheprovider
+
+# All that can be checked without a GPU; takes longer than what runs before a change lands.
+check-all: lint browser
+	COORDCODEC_BROWSER=required $(MAKE) test test-example
+	$(MAKE) check-gpu DEVICE=cpu
 
 lint: $(READY)
 	$(BIN)/ruff check .

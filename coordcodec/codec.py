@@ -21,7 +21,7 @@ from coordcodec.encoder.score import encode_to_score
 from coordcodec.errors import RecipeError
 from coordcodec.hookspecs import Modality, Source
 from coordcodec.inits import Initialisation
-from coordcodec.plugins import installed, modality_for
+from coordcodec.plugins import in_loop, installed, modality_for
 from coordcodec.recipe import EFFORTS, Recipe
 
 
@@ -97,7 +97,7 @@ def make_recipe(modality: Modality, preset: str | None = None, **choices: Any) -
 def check_names(recipe: Recipe) -> None:
     """Raise UnknownName, FileError, InitialisationError or PluginError unless all that a recipe names is here."""
     for kind in recipe.choices.values():
-        installed().quantizers.get(kind.quantizer)
+        in_loop(kind.quantizer)
     inits.check_named(recipe.init)
 
 
@@ -112,6 +112,7 @@ def compress_signal(
 
     clock: says when to end with what there is; None: one that the recipe's time budget sets. It begins here.
     """
+    check_names(recipe)  # not after minutes of fitting
     import torch as _  # noqa: F401 - takes seconds, which are nobody's budget
 
     clock = clock or Clock(recipe.time_budget)

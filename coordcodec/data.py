@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from coordcodec.errors import SignalError
-from coordcodec.grid import MAX_DIMS, SLICE, Coords, Floats, Grid
-from coordcodec.mask import Bools, Mask
+from coordcodec.grid import MAX_DIMS, SLICE, Coords, Floats, Grid, circles
+from coordcodec.mask import Bools, Mask, known_of
 from coordcodec.samples import SampleType
 from coordcodec.symbols import Quantized, Symbols, round_step
 
@@ -38,6 +38,7 @@ __all__ = [
     "Signal",
     "Symbols",
     "check_meta",
+    "grid_of",
     "on_grid",
     "round_step",
     "sample",
@@ -66,6 +67,11 @@ def on_grid(field: Field, grid: Grid) -> Floats:
     return np.concatenate([values for _, values in sample(field, grid)]) if own is None else own(grid)
 
 
+def grid_of(meta: Mapping[str, Any]) -> Grid:
+    """The grid of a signal, from the keys that it adds to its meta. Raises SignalError where they say none."""
+    return Grid(tuple(meta["shape"]), periodic=tuple(meta.get("periodic", ())))
+
+
 def check_meta(meta: Mapping[str, Any]) -> Mapping[str, Any]:
     """A read-only copy of `meta`, whose values must be bool, int, float, str, bytes, or lists of the first four.
 
@@ -77,16 +83,27 @@ def check_meta(meta: Mapping[str, Any]) -> Mapping[str, Any]:
             return all(plain(v) and not isinstance(v, list | tuple | bytes) for v in value)
         if isinstance(value, float):
             return math.isfinite(value)
-        return isinstance(value, str | bytes) or (isinstance(value, int) and abs(value) < 2**63)
+        if isinstance(value, str):
+            return _is_text(value)
+        return isinstance(value, bytes) or (isinstance(value, int) and abs(value) < 2**63)
 
     for key, value in meta.items():
-        if not isinstance(key, str) or not plain(value):
+        if not isinstance(key, str) or not _is_text(key) or not plain(value):
             shown = repr(value)
             raise SignalError(
                 f"meta[{key!r}] must be a bool, int, finite float, str, bytes or a list of the first four, got "
                 f"{shown if len(shown) < 80 else shown[:77] + '...'}"
             )
     return MappingProxyType({k: list(v) if isinstance(v, tuple) else v for k, v in meta.items()})
+
+
+def _is_text(text: str) -> bool:
+    """Whether it can be written as UTF-8; half a surrogate pair cannot."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 @dataclass(frozen=True)
@@ -105,12 +122,14 @@ class Signal:
         are not enough for them (a mesh, say); never stored.
 
     All of the following is optional:
-    samples: (n, c) the data in its own type and unit: int8 to int32, uint8 to uint32, float32 or float64.
+    samples: (n, c) the data in its own type and unit: int8 to int32, uint8 to uint32, float32 or float64. Where values
+        are given too, they agree. NaN is the same as `mask` False.
     scale, offset: per channel, or one for all: sample = offset + scale * value; float64, finite, scale not 0.
     unit: of the samples, up to 64 bytes of UTF-8.
     mask: (n,) bool, True for known samples, one for all channels. Unknown samples are ignored by every fit and decode
-        to NaN.
-    periodic: one bool per axis of a grid: whether it is a closed circle, such as one of longitudes.
+        to NaN. What a NumPy MaskedArray of values or samples hides is not known either.
+    periodic: one bool per axis of a grid: whether it is a closed circle, such as one of longitudes; default: what the
+        grid says.
 
     Raises SignalError when any of this does not hold.
     """
@@ -132,8 +151,10 @@ class Signal:
             raise SignalError(f"a modality's name is 1 to 32 of a-z, 0-9, _ and -, got {self.modality!r}")
         sample_type, samples = self._checked_samples()
         values = self._values(sample_type, samples)
-        coords = _checked_coords(self.coords, len(values), tuple(self.periodic))
-        values, mask = _checked_values(values, self.mask, coords)
+        coords = _checked_coords(self.coords, len(values), circles(self.periodic))
+        values, mask = _checked_values(values, known_of([self.values, self.samples], self.mask, len(values)))
+        if sample_type is not None and samples is not None:
+            sample_type.check(samples, values, mask)
         periodic = coords.periodic if isinstance(coords, Grid) else ()
         free: dict[str, Any] = {"shape": list(coords.shape) if isinstance(coords, Grid) else []}
         free |= {"channels": values.shape[1], **({"periodic": list(periodic)} if any(periodic) else {})}
@@ -152,7 +173,7 @@ class Signal:
     def _checked_samples(self) -> tuple[SampleType | None, NDArray[Any] | None]:
         if self.samples is None:
             return None, None
-        samples = np.asarray(self.samples)
+        samples = np.asarray(self.samples)  # of a MaskedArray what lies under its mask
         if samples.ndim != 2 or not 1 <= samples.shape[1] <= MAX_CHANNELS:
             raise SignalError(f"samples must be (n, c) with 1 <= c <= {MAX_CHANNELS}, got shape {samples.shape}")
         return SampleType.of(samples.dtype, samples.shape[1], self.scale, self.offset, self.unit), samples
@@ -191,33 +212,17 @@ class Signal:
         return Mask.of(self.coords, self.mask)
 
 
-def _checked_values(values: Any, mask: Any, coords: Grid | Floats) -> tuple[Floats, Bools | None]:
-    """Values, 0 where they are not known, and the mask, None where all are."""
+def _checked_values(values: Any, known: Bools | None) -> tuple[Floats, Bools | None]:
+    """Values, 0 where they are not known, and which are; None where all are."""
     array = np.asarray(values, dtype=np.float32)
     if array.ndim != 2 or not 1 <= array.shape[1] <= MAX_CHANNELS or not len(array):
         raise SignalError(f"values must be (n, c) with n >= 1 and 1 <= c <= {MAX_CHANNELS}, got shape {array.shape}")
+    if known is not None:
+        array = np.where(known[:, None], array, np.float32(0))
     lowest, highest = float(array.min()), float(array.max())
-    known = None
-    if mask is not None or math.isnan(lowest):  # which a single NaN makes it
-        known = _known(array, mask)
-        array = array if known is None else np.where(known[:, None], array, np.float32(0))
-        lowest, highest = float(array.min()), float(array.max())
     if not (lowest >= -1.0001 and highest <= 1.0001):
         raise SignalError(f"values must be finite and in [-1, 1], got [{lowest:g}, {highest:g}]; scale them in read()")
     return array, known
-
-
-def _known(values: Floats, mask: Any) -> Bools | None:
-    """Which samples are known, (n,); None if all are."""
-    known: Bools = np.asarray(~np.isnan(values).any(axis=1))
-    if mask is not None:
-        given = np.asarray(mask)
-        if given.dtype != np.bool_ or given.shape != (len(values),):
-            raise SignalError(f"mask must be bool of shape ({len(values)},), got {given.dtype} of shape {given.shape}")
-        known &= given
-    if not known.any():
-        raise SignalError("no sample is known: all are NaN or left out by the mask")
-    return None if known.all() else known
 
 
 def _checked_coords(coords: Any, points: int, periodic: tuple[bool, ...]) -> Grid | Floats:
@@ -226,7 +231,10 @@ def _checked_coords(coords: Any, points: int, periodic: tuple[bool, ...]) -> Gri
             raise SignalError("a signal is sampled on a whole lattice, not on a window of one")
         if len(coords) != points:
             raise SignalError(f"a grid of shape {coords.shape} has {len(coords)} points, but there are {points} values")
-        return replace(coords, periodic=periodic) if periodic else coords
+        if any(periodic) and any(coords.periodic) and periodic != coords.periodic:
+            raise SignalError(f"the signal has the periodic axes {periodic}, its grid {coords.periodic}; say it once")
+        silent = not any(periodic) and len(periodic) in (0, coords.dims)
+        return coords if silent else replace(coords, periodic=periodic)
     if any(periodic):
         raise SignalError("scattered points have no periodic axes; give a circle as its cosine and its sine")
     array = np.asarray(coords, dtype=np.float32)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from io import BytesIO
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 
 from coordcodec import inits, plugins
 from coordcodec.clock import Progress
-from coordcodec.data import Field, Grid, SampleType, Signal, Symbols
+from coordcodec.data import Field, SampleType, Signal, Symbols, grid_of
 from coordcodec.errors import ContainerError, InitialisationError, PluginError, RecipeError, SignalError
 from coordcodec.field import SumField
 from coordcodec.files import check_writable, read_bytes, write_bytes
@@ -28,7 +29,7 @@ from coordcodec.specs import Spec
 from coordcodec.stream import container
 from coordcodec.stream.container import Container, Section
 
-MAX_SAMPLES = 1 << 30
+MAX_SAMPLES = 1 << 28
 """Values, channels counted, that `Compressed.samples` returns at most."""
 
 Source = bytes | str | os.PathLike[str] | BinaryIO
@@ -171,7 +172,7 @@ class Compressed:
         kind = self.sample_type
         if kind is None:
             raise SignalError(f"this file does not say what its samples are, nor does {self.container.modality!r}")
-        grid = Grid(tuple(shape), periodic=self.container.periodic)
+        grid = grid_of(self.container.meta)
         return kind.samples(self.field.on_grid(grid), fill)
 
     @property
@@ -203,7 +204,7 @@ class Compressed:
             or signal.dims != self.container.dims
             or dict(theirs) != dict(ours)
         ):
-            raise SignalError(f"not the original of this file: that has {dict(theirs)}, the file {dict(ours)}")
+            raise SignalError(f"not the original of this file: that has {_shown(theirs)}, the file {_shown(ours)}")
         return self.modality.score(self.field, signal)
 
     @property
@@ -226,3 +227,9 @@ class Compressed:
         digits = self.container.init.hex()
         names = [self.init.name] if self.init else [e.name for e in inits.available() if e.sha256.startswith(digits)]
         return {"hash": digits, "name": names[0] if names else None, "available": bool(names)}
+
+
+def _shown(meta: Mapping[str, Any]) -> str:
+    """Meta for a message: without bytes, and short."""
+    text = str({k: f"{len(v)} bytes" if isinstance(v, bytes) else v for k, v in meta.items()})
+    return text if len(text) <= 300 else text[:297] + "..."

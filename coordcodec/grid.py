@@ -53,10 +53,7 @@ class Grid:
             raise SignalError(f"a window needs as many axes as its lattice: {shape}, {lattice}, {offset}")
         if any(o < 0 or o + n > m for n, m, o in zip(shape, lattice, offset, strict=True)):
             raise SignalError(f"the window of shape {shape} at {offset} does not lie inside the lattice {lattice}")
-        circles: object = self.periodic
-        if not isinstance(circles, tuple | list) or not all(isinstance(p, bool | np.bool_) for p in circles):
-            raise SignalError(f"periodic needs a bool per axis, got {circles!r:.80}")
-        periodic = tuple(bool(p) for p in circles) or (False,) * len(shape)
+        periodic = circles(self.periodic) or (False,) * len(shape)
         if len(periodic) != len(shape):
             raise SignalError(f"periodic needs one entry per axis, got {len(periodic)} for a grid of shape {shape}")
         if any(p and m < 2 for p, m in zip(periodic, lattice, strict=True)):
@@ -108,11 +105,18 @@ class Grid:
 
     def nearest(self, coords: Coords) -> tuple[NDArray[np.int64], ...]:
         """The indices along each axis of the sample of the lattice nearest to each of n coordinates (n, d)."""
+        places = (np.nan_to_num(np.asarray(coords, np.float64), posinf=1, neginf=-1) + 1) / 2
         found = []
         for k, n in enumerate(self.lattice):
-            place = (coords[:, k].astype(np.float64) + 1) / 2
-            if self.periodic[k]:
-                found.append(np.floor(place * n + 0.5).astype(np.int64) % n)
+            if self.periodic[k]:  # wrapped first: a far coordinate times n has no exact integer
+                found.append(np.floor(np.mod(places[:, k], 1) * n + 0.5).astype(np.int64) % n)
             else:
-                found.append(np.clip(np.floor(place * (n - 1) + 0.5), 0, n - 1).astype(np.int64))
+                found.append(np.clip(np.floor(places[:, k] * (n - 1) + 0.5), 0, n - 1).astype(np.int64))
         return tuple(found)
+
+
+def circles(given: object) -> tuple[bool, ...]:
+    """Which axes are closed circles, as a tuple of bool. Raises SignalError for what says nothing of the kind."""
+    if not isinstance(given, tuple | list | np.ndarray) or not all(isinstance(p, bool | np.bool_) for p in given):
+        raise SignalError(f"periodic needs a bool per axis, got {given!r:.80}")
+    return tuple(bool(p) for p in given)

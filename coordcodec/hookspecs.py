@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 API = 2
 """The number of this seam. 1 had signals without samples, scale, offset, unit, mask and periodic axes; plugins that are
-written for it, or say no number, keep working."""
+written for it, or say no number, keep working unless an option of theirs has a name that the command line has taken."""
 GROUP = "coordcodec"
 hookspec = pluggy.HookspecMarker(GROUP)
 hookimpl = pluggy.HookimplMarker(GROUP)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -66,6 +68,35 @@ class Mask:
         """Bit k is set if nothing changes along axis k."""
         sides = zip(self.known.shape, self.grid.shape, strict=True)
         return sum(1 << k for k, (own, whole) in enumerate(sides) if own < whole)
+
+
+def known_of(sources: Sequence[Any], mask: Any, points: int) -> Bools | None:
+    """Which of so many samples are known, (points,); None if all are.
+
+    sources: arrays (points, c) or None. A sample is not known where one is NaN, where a MaskedArray hides it, and where
+    mask, (points,) bool or None, is False. Raises SignalError for another mask, and when no sample is known.
+    """
+    known = None
+    for source in sources:
+        array = np.asarray(source)
+        if source is None or len(array) != points or not array.size:
+            continue  # who asks says what is wrong
+        hidden = [np.ma.getmaskarray(source)] if np.ma.is_masked(source) else []
+        if array.dtype.kind == "f" and math.isnan(array.min()):  # which a single NaN makes it
+            hidden.append(np.isnan(array))
+        for where in hidden:
+            left = ~where.reshape(points, -1).any(axis=1)
+            known = left if known is None else known & left
+    if mask is not None:
+        given = np.asarray(mask)
+        if given.dtype != np.bool_ or given.shape != (points,):
+            raise SignalError(f"mask must be bool of shape ({points},), got {given.dtype} of shape {given.shape}")
+        known = given if known is None else known & given
+    if known is None or known.all():
+        return None
+    if not known.any():
+        raise SignalError("no sample is known: all are NaN or left out by the mask")
+    return np.asarray(known)
 
 
 def reduced(shape: tuple[int, ...], axes: int) -> tuple[int, ...]:

@@ -42,8 +42,11 @@ class SampleType:
             raise SignalError(f"scales must be finite and not 0, got {_listed(self.scale)}")
         if not all(math.isfinite(o) for o in self.offset):
             raise SignalError(f"offsets must be finite, got {_listed(self.offset)}")
-        if len(self.unit.encode("utf-8", "replace")) > MAX_UNIT or not self.unit.isprintable():
-            raise SignalError(f"a unit takes at most {MAX_UNIT} bytes of printable text, got {self.unit[:80]!r}")
+        unit: object = self.unit
+        if not isinstance(unit, str):
+            raise SignalError(f"a unit is a text such as 'K', got {unit!r:.80}")
+        if not unit.isprintable() or len(unit.encode()) > MAX_UNIT:
+            raise SignalError(f"a unit is printable text of at most {MAX_UNIT} bytes, got {unit[:80]!r}")
 
     @staticmethod
     def of(
@@ -70,17 +73,57 @@ class SampleType:
     def values(self, samples: NDArray[Any]) -> NDArray[np.float32]:
         """(n, c) samples as values, float32; NaN stays NaN."""
         scale, offset = np.array(self.scale), np.array(self.offset)
-        return np.asarray((samples.astype(np.float64) - offset) / scale, np.float32)
+        out = np.empty(samples.shape, np.float32)
+        with np.errstate(over="ignore"):  # who makes a signal of them says what is out of range
+            for start in range(0, len(samples), _SLICE):  # float64 of them all might not fit
+                part = samples[start : start + _SLICE].astype(np.float64)
+                out[start : start + _SLICE] = (part - offset) / scale
+        return out
 
     def samples(self, values: NDArray[np.floating[Any]], fill: float | None = None) -> NDArray[Any]:
-        """(n, c) values as samples: integers rounded to the nearest and clipped to their type.
+        """(n, c) values as samples: integers rounded to the nearest, and clipped to what values in [-1, 1] stand for
+        and to their type.
 
         fill: what stands for NaN; default: NaN, or the least integer of the type.
+
+        Raises SignalError for a fill that the type does not have.
         """
+        self._check_fill(fill)
         out = np.empty(values.shape, self.dtype)
-        for start in range(0, len(values), _SLICE):  # float64 of them all might not fit
+        for start in range(0, len(values), _SLICE):
             out[start : start + _SLICE] = self._slice(values[start : start + _SLICE], fill)
         return out
+
+    def check(self, samples: NDArray[Any], values: NDArray[np.float32], known: NDArray[np.bool_] | None) -> None:
+        """Raise SignalError unless (n, c) samples and values agree, on up to 65,536 evenly spread ones that are known,
+        and all known integers are within offset - |scale| and offset + |scale|."""
+        scale, offset = np.abs(np.array(self.scale)), np.array(self.offset)
+        if self.whole:
+            own = samples if known is None else samples[known]
+            ends = np.stack([own.min(0), own.max(0)]).astype(np.float64)
+            if (np.abs(ends - offset) > scale + 0.5).any():
+                raise SignalError(
+                    f"samples must lie in offset - |scale| to offset + |scale|, but they go from {ends[0].min():g} to "
+                    f"{ends[1].max():g} with a scale of {_listed(self.scale)} and an offset of {_listed(self.offset)}"
+                )
+        rows = np.arange(len(samples)) if known is None else np.flatnonzero(known)
+        rows = rows[:: max(1, len(rows) // _SLICE)]
+        step = (0.5 if self.whole else 0.0) / scale + 2.0**-20 * (1 + np.abs(offset) / scale)
+        away = np.abs(self.values(samples[rows]).astype(np.float64) - values[rows]) / step
+        if float(away.max()) > 1:
+            row, channel = np.unravel_index(int(away.argmax()), away.shape)
+            sample, value = samples[rows[row], channel], values[rows[row], channel]
+            raise SignalError(
+                f"samples and values must agree: sample = offset + scale * value; sample {rows[row]} is {sample:g}, "
+                f"but its value {value:g} means {offset[channel] + self.scale[int(channel)] * float(value):g}"
+            )
+
+    def _check_fill(self, fill: float | None) -> None:
+        if fill is None or not self.whole:
+            return
+        limits = np.iinfo(self.dtype)
+        if not (limits.min <= fill <= limits.max and fill == int(fill)):
+            raise SignalError(f"a fill of {self.dtype} is a whole number, {limits.min} to {limits.max}; got {fill!r}")
 
     def _slice(self, values: NDArray[np.floating[Any]], fill: float | None) -> NDArray[Any]:
         scaled = values.astype(np.float64) * np.array(self.scale) + np.array(self.offset)
@@ -88,12 +131,18 @@ class SampleType:
         if not self.whole:
             return np.where(unknown, np.nan if fill is None else fill, scaled).astype(self.dtype)
         limits = np.iinfo(self.dtype)
-        rounded = np.rint(np.clip(np.where(unknown, 0, scaled), limits.min, limits.max)).astype(self.dtype)
+        reach, middle = np.abs(np.array(self.scale)), np.array(self.offset)
+        lowest, highest = np.maximum(middle - reach, limits.min), np.minimum(middle + reach, limits.max)
+        rounded = np.rint(np.clip(np.where(unknown, middle, scaled), lowest, highest))
+        rounded = np.clip(rounded, limits.min, limits.max).astype(self.dtype)
         return np.where(unknown, limits.min if fill is None else int(fill), rounded).astype(self.dtype)
 
 
 def _per_channel(name: str, given: float | Sequence[float], channels: int) -> tuple[float, ...]:
-    numbers = np.asarray(given, np.float64)
+    try:
+        numbers = np.asarray(given, np.float64)
+    except (TypeError, ValueError):
+        raise SignalError(f"{name} is one number or one per channel, got {given!r:.80}") from None
     if numbers.shape not in ((), (channels,)):
         raise SignalError(f"{name} is one number or one per channel, {channels} here; got shape {numbers.shape}")
     return tuple(float(n) for n in np.broadcast_to(numbers, (channels,)))

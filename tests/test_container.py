@@ -14,7 +14,7 @@ import coordcodec
 from coordcodec.errors import ContainerError
 from coordcodec.partition import Partition
 from coordcodec.specs import SirenSpec
-from coordcodec.stream.container import Container, Section, frame_bytes, pack, unpack
+from coordcodec.stream.container import Container, Frame, Section, pack, unpack
 
 PLAIN = (
     st.booleans()
@@ -79,7 +79,7 @@ def test_the_size_of_a_header_is_known_before_the_file_is_made(container, learne
     chunk = section.chunks[0][:1] + table
     whole = dataclasses.replace(section, chunks=(chunk,), init=bytes(8) if learned else b"")
     data = pack(dataclasses.replace(container, sections=(whole,)))
-    frame = frame_bytes(dataclasses.replace(container, sections=()))
+    frame = Frame(container).bytes
     assert len(data) == frame + section.spec.header_bytes(learned, half)
 
 

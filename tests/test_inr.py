@@ -15,6 +15,7 @@ from coordcodec.compute.workers import PIECES, Workers
 from coordcodec.data import Grid, Signal
 from coordcodec.errors import ContainerError, RecipeError
 from coordcodec.layers.siren import batches, fit, network, objective
+from coordcodec.layers.siren.batch import split
 from coordcodec.layers.siren.encoding import encode
 from coordcodec.layers.siren.penalty import L1Penalty
 from coordcodec.partition import Partition
@@ -235,7 +236,7 @@ def test_shares_of_a_batch_are_the_batch(waves, count):
     for signal in (waves, scattered):
         (source,) = batches.batches_of(signal, Partition((1, 1)), spec, 400, 0, CPU)
         batch = source.next()
-        shares = batches.split(batch, count)
+        shares = split(batch, count)
         assert len(shares) <= count
         assert torch.equal(torch.cat([s.targets for s in shares], 1), batch.targets)
 

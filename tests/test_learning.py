@@ -364,6 +364,25 @@ def test_signals_of_other_kinds_are_left_out_or_an_error(arrays):
         arrays([(20, 20, 1)] * 3 + [(400, 1)])
 
 
+def test_circles_are_an_error_and_masked_samples_weigh_nothing(arrays, monkeypatch):
+    read = Arrays.read
+
+    def changed(**choices):
+        def reading(self, source, **options):
+            signal = read(self, source, **options)
+            return Signal(signal.coords, signal.values, "arrays", **choices)
+
+        monkeypatch.setattr(Arrays, "read", reading)
+
+    changed(mask=np.arange(400) % 4 > 0)
+    found = arrays([(20, 20, 1)] * 3)
+    weights = torch.cat([task.weights for task in found.at_hand]).unique()
+    assert weights.tolist() == pytest.approx([0, 4 / 3])
+    changed(periodic=(True, False))
+    with pytest.raises(SignalError, match=r"000.npy has periodic axes; initialisations are learned from"):
+        arrays([(20, 20, 1)] * 3)
+
+
 def test_files_of_other_modalities_are_told(arrays, tmp_path):
     for name in ("a.png", "b.wav", "sub/c.flac", "readme.txt", ".hidden.png"):
         (tmp_path / "arrays" / name).parent.mkdir(exist_ok=True)

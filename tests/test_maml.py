@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 
 from coordcodec.data import Grid, Signal
 from coordcodec.layers.siren import adapt, batches, curvature, network
-from coordcodec.layers.siren.batch import Batch
+from coordcodec.layers.siren.batch import Batch, join
 from coordcodec.layers.siren.curvature import Loss
 from coordcodec.layers.siren.learnable import LearnableSiren
 from coordcodec.layers.siren.objective import Objective
@@ -159,7 +159,7 @@ def parts(shape, spec, count=3, points=10_000, device=CPU):
 def test_networks_on_minibatches_are_those_on_coordinates(shape, dims):
     spec = SirenSpec(dims, 2, 8, 2, 3, 1400)
     params = network.init(spec, 2, 0)
-    batch = batches.join([task.next() for task in parts(shape, spec, 2)])
+    batch = join([task.next() for task in parts(shape, spec, 2)])
     got = curvature.evaluate(spec, params, batch.features)
     # The encoding begins with the coordinate itself.
     axes = [feature[..., 0] for feature in batch.features]
@@ -184,7 +184,7 @@ def test_networks_on_minibatches_are_those_on_coordinates(shape, dims):
 def test_losses_gradients_and_hessians_are_autograds(shape, dims, depth, dtype, device):
     device = torch.device(device)
     spec = SirenSpec(dims, 2, 6, depth, 2, 1400)
-    batch = batches.join([task.next() for task in parts(shape, spec, 2, device=device)])
+    batch = join([task.next() for task in parts(shape, spec, 2, device=device)])
     batch = Batch([feature.to(dtype) for feature in batch.features], batch.targets.to(dtype))
     params = {name: tensor.to(device, dtype).requires_grad_() for name, tensor in network.init(spec, 2, 0, 4.0).items()}
     direction = {name: tensor.to(device, dtype) for name, tensor in network.init(spec, 2, 1, 1.0).items()}
@@ -209,7 +209,7 @@ def test_adapting_takes_the_inner_steps(device):
     params = {name: tensor.expand(3, *tensor.shape[1:]).clone() for name, tensor in theta.items()}
     for rate, task in zip(rates, [parts((8, 9), spec, device=device)] * 3, strict=True):
         free = {name: tensor.requires_grad_() for name, tensor in params.items()}
-        loss = adapt.errors(spec, free, batches.join([t.next() for t in task])).sum()
+        loss = adapt.errors(spec, free, join([t.next() for t in task])).sum()
         gradients = torch.autograd.grad(loss, list(free.values()))
         params = {n: (t - rate[n] * g).detach() for (n, t), g in zip(free.items(), gradients, strict=True)}
     with Objective(spec, parts((8, 9), spec, device=device), torch.float32, device) as objective:
@@ -228,7 +228,7 @@ def test_learning_makes_the_inner_steps_worth_taking(device):
     def error():
         held_back, theirs = tasks[:4], {n: t.detach() for n, t in found.theta.items()}
         params = adapt.adapt(spec, theirs, found.rates(), held_back)
-        return float(adapt.errors(spec, params, batches.join([t.next() for t in held_back])).mean())
+        return float(adapt.errors(spec, params, join([t.next() for t in held_back])).mean())
 
     before = error()
     with found:

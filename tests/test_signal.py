@@ -77,8 +77,14 @@ def test_samples_are_clipped_rounded_and_filled():
         ({"samples": np.zeros((4, 1)), "scale": np.nan}, "scales must be finite and not 0, got nan"),
         ({"samples": np.zeros((4, 2)), "scale": [1, np.inf]}, "scales must be finite and not 0, got 1, inf"),
         ({"samples": np.zeros((4, 1)), "offset": -np.inf}, "offsets must be finite, got -inf"),
+        ({"samples": np.zeros((4, 1)), "scale": "x"}, "scale is one number or one per channel, got 'x'"),
+        ({"samples": np.zeros((4, 1)), "unit": 5}, "a unit is a text such as 'K', got 5"),
+        ({"samples": np.zeros((4, 1)), "meta": {"name": "\ud800"}}, "must be a bool, int"),
+        ({"samples": np.zeros((4, 1)), "periodic": True}, "periodic needs a bool per axis, got True"),
+        ({"samples": np.array([[0], [0], [0], [1000050]], "i4"), "scale": 1e6}, "but they go from 0 to 1.00005e+06"),
+        ({"samples": np.ones((4, 1)), "values": np.zeros((4, 1))}, "sample 0 is 1, but its value 0 means 0"),
         ({"samples": np.zeros((4, 1)), "scale": [1, 2]}, "scale is one number or one per channel, 1 here"),
-        ({"samples": np.zeros((4, 1)), "unit": "x" * 65}, "a unit takes at most 64 bytes"),
+        ({"samples": np.zeros((4, 1)), "unit": "x" * 65}, "text of at most 64 bytes"),
         ({"samples": np.zeros((4, 1)), "values": np.zeros((4, 2))}, "must have one shape"),
         ({}, "a signal needs values, or samples"),
         (
@@ -98,6 +104,62 @@ def test_what_breaks_a_rule_is_refused_in_one_line(choices, says):
         Signal(**{"coords": Grid((4,)), "modality": "x", **choices})
     assert says in str(refused.value)
     assert "\n" not in str(refused.value)
+
+
+def test_what_is_hidden_or_nan_anywhere_is_not_known():
+    hidden = np.ma.masked_array(np.ones((4, 1)), [[0], [1], [0], [0]])
+    holes = np.array([[1], [1], [np.nan], [1]])
+    for choices in ({"values": hidden}, {"samples": hidden}, {"values": np.ones((4, 1)), "samples": hidden}):
+        assert Signal(Grid((4,)), modality="x", **choices).mask.tolist() == [True, False, True, True]
+    signal = Signal(Grid((4,)), np.ones((4, 1)), "x", samples=holes, mask=np.array([False, True, True, True]))
+    assert signal.mask.tolist() == [False, True, False, True]
+    filled = np.ma.masked_array(np.full((4, 1), 1e30), [[0], [1], [1], [1]])
+    filled[0] = 2
+    assert Signal(Grid((4,)), modality="x", samples=filled, scale=4).values.ravel().tolist() == [0.5, 0, 0, 0]
+
+
+def test_circles_are_said_by_the_grid_or_by_the_signal():
+    circle = Grid((4, 3), periodic=(True, False))
+    values = np.zeros((12, 1))
+    assert Signal(circle, values, "x").periodic == (True, False)
+    assert Signal(circle, values, "x", periodic=(False, False)).periodic == (True, False)
+    assert Signal(Grid((4, 3)), values, "x", periodic=np.array([True, False])).coords == circle
+    plain = Signal(Grid((4, 3)), values, "x")
+    assert dataclasses.replace(plain, coords=circle).periodic == (True, False)
+    with pytest.raises(SignalError, match="say it once"):
+        Signal(circle, values, "x", periodic=(False, True))
+    with pytest.raises(SignalError, match="one entry per axis"):
+        Signal(Grid((4, 3)), values, "x", periodic=(False,))
+
+
+def test_a_fill_that_the_type_lacks_is_refused():
+    kind = SampleType.of(np.dtype("uint8"), 1, 127.5, 127.5)
+    for fill in (-1, 256, 0.5, np.nan, np.inf):
+        with pytest.raises(SignalError, match="a fill of uint8 is a whole number, 0 to 255"):
+            kind.samples(np.zeros((1, 1), np.float32), fill)
+
+
+def test_integers_stay_within_what_values_can_be():
+    deep = SampleType.of(np.dtype("int32"), 1, 2.0**23)
+    assert deep.samples(np.array([[-1.5], [1.5]], np.float32)).ravel().tolist() == [-(2**23), 2**23]
+
+
+def test_the_nearest_sample_of_any_place_is_one():
+    grid = Grid((5, 4), periodic=(False, True))
+    rows, columns = grid.nearest([[np.nan, np.inf], [-1e30, 1e30], [np.inf, -np.inf], [0.2, 1.0]])
+    assert rows.tolist() == [2, 0, 4, 2]
+    assert set(columns.tolist()) <= {0, 1, 2, 3}
+    assert columns[3] == 0
+
+
+@pytest.mark.parametrize("share", [20 / 96**2, 0.01])
+def test_few_known_samples_are_fitted_as_well_as_many(share):
+    axis = np.linspace(-1, 1, 96)
+    values = (0.8 * np.sin(3 * axis[:, None]) * np.cos(2 * axis)).reshape(-1, 1)
+    mask = np.random.default_rng(0).random(96**2) < share
+    opened = encoded(Signal(Grid((96, 96)), values, "globe", mask=mask), steps=300)
+    error = opened.field.on_grid(Grid((96, 96)))[mask] - values[mask]
+    assert float(np.sqrt((error**2).mean())) < 0.03
 
 
 def test_a_mask_too_large_for_a_file_is_refused(monkeypatch):

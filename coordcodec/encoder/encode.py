@@ -44,10 +44,11 @@ def encode(
     (fitted,) = plan.layer.fit([signal], plan.spec, [plan.goal], plan.init, recipe, clock, progress)
     with closing(fitted):
         symbols, fineness = RateControl(plan, fitted, clock).run()
+        data = plan.file(symbols)
         facts = fitted.facts()
     steps = facts.steps + facts.calls
     return Encoded(
-        plan.file(symbols),
+        data,
         plan.spec,
         steps,
         fineness,

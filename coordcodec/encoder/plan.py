@@ -13,7 +13,7 @@ from coordcodec.layers import LAYERS, Layer
 from coordcodec.layers.protocol import Goal, Proposal, TooFewBytes
 from coordcodec.recipe import Recipe
 from coordcodec.specs import Spec
-from coordcodec.stream.container import Container, Section, frame_bytes, pack
+from coordcodec.stream.container import Container, Frame, Section
 
 USUAL_QUALITY, QUALITY_OCTAVE = 50, 12
 """The quality that is a modality's default target, and by how much more it is for twice the bytes."""
@@ -34,18 +34,24 @@ class Plan:
     spec: Spec
     init: Initialisation | None
     goal: Goal
-    frame: Container
+    frame: Frame
 
     @property
     def target(self) -> int | None:
         """The most bytes that the file may take, None if it is open."""
         return self.goal.file
 
-    def file(self, symbols: Symbols) -> bytes:
+    def size(self, symbols: Symbols) -> int:
         """The bytes of the file of these symbols."""
+        return self.frame.size([self._section(symbols)])
+
+    def file(self, symbols: Symbols) -> bytes:
+        """The file of these symbols."""
+        return self.frame.pack([self._section(symbols)])
+
+    def _section(self, symbols: Symbols) -> Section:
         chunks = self.layer.encode(symbols, self.spec, self.init)
-        section = Section(self.spec, chunks, self.init.id if self.init else b"")
-        return pack(replace(self.frame, sections=(section,)))
+        return Section(self.spec, chunks, self.init.id if self.init else b"")
 
 
 def make_plan(signal: Signal, modality: Modality, recipe: Recipe) -> Plan:
@@ -55,8 +61,8 @@ def make_plan(signal: Signal, modality: Modality, recipe: Recipe) -> Plan:
     and a warning instead. Raises InitialisationError when the recipe names an initialisation that does not fit.
     """
     (layer,) = LAYERS.values()
-    frame = frame_of(signal, modality)
-    elsewhere = frame_bytes(frame)
+    frame = Frame(frame_of(signal, modality))
+    elsewhere = frame.bytes
     target = target_bytes(recipe, modality, signal)
     goal = Goal(None if target is None else target - elsewhere, elsewhere)
     words = _Words(signal, modality, recipe)
@@ -72,10 +78,10 @@ def make_plan(signal: Signal, modality: Modality, recipe: Recipe) -> Plan:
 
 def frame_of(signal: Signal, modality: Modality) -> Container:
     """The file of a signal without its layers; it leaves out the type of samples only where it needs no version 5."""
-    periodic = signal.periodic if any(signal.periodic) else ()
+    periodic, kind = signal.periodic if any(signal.periodic) else (), signal.sample_type
+    told = kind is None or (isinstance(modality, Sampled) and modality.sample_type(signal.meta) == kind)
     plain = Container(signal.modality, signal.dims, signal.meta, (), tuple(periodic), signal.grid_mask)
-    known = plain.simple and isinstance(modality, Sampled)
-    return plain if known else replace(plain, samples=signal.sample_type)
+    return plain if told and plain.simple else replace(plain, samples=kind)
 
 
 def smallest_bytes(signal: Signal, modality: Modality, recipe: Recipe) -> int:

@@ -39,12 +39,12 @@ class RateControl:
             symbols = fitted.symbols(fineness)
             if best and self.clock.over:
                 break
-            taken = len(self.plan.file(symbols))
+            taken = self.plan.size(symbols)
             if taken <= target and (best is None or taken > best[0]):
                 best = (taken, symbols, fineness)
-            if best and (taken > target or taken >= _LEAST * target or attempt == 2):
+            if best and (taken > target or taken >= self._share(_LEAST, target) or attempt == 2):
                 break
-            moved = fineness + (0.99 * target - taken) / fitted.slope
+            moved = fineness + (self._share(0.99, target) - taken) / fitted.slope
             if taken > target:  # ever larger steps down: the coarsest grid always fits
                 moved = min(moved, fineness - 0.03 * 2**attempt)
             moved = self._within(moved)
@@ -57,6 +57,11 @@ class RateControl:
             )
         return best[1], best[2]
 
+    def _share(self, share: float, target: int) -> float:
+        """A share of the target; what no fineness changes is there in full."""
+        ballast = self.plan.frame.ballast
+        return ballast + share * (target - ballast)
+
     def _within(self, fineness: float) -> float:
         lowest, highest = self.fitted.bounds
         return min(max(fineness, lowest), highest)
@@ -65,14 +70,14 @@ class RateControl:
         """The fineness at which a draft takes just less than the target."""
         fineness, (low, high) = self.fitted.fineness, self.fitted.bounds
         for _ in range(12):
-            taken = len(self.plan.file(self.fitted.draft(fineness)))
-            if taken > (_AIM + _TOLERANCE) * target:
+            taken = self.plan.size(self.fitted.draft(fineness))
+            if taken > self._share(_AIM + _TOLERANCE, target):
                 high = fineness
-            elif taken < (_AIM - _TOLERANCE) * target:
+            elif taken < self._share(_AIM - _TOLERANCE, target):
                 low = fineness
             else:
                 break
-            guess = fineness + (_AIM * target - taken) / self.fitted.slope
+            guess = fineness + (self._share(_AIM, target) - taken) / self.fitted.slope
             fineness = guess if low < guess < high else (low + high) / 2
             if high - low < 0.01:
                 return low

@@ -78,9 +78,12 @@ class Reader:
     def read(self, path: Path) -> Signal | None:
         """A file's signal, None if it has other channels than the first one's.
 
-        Raises SignalError or FileError when it cannot be read, Mixed when it has other axes than the first.
+        Raises SignalError or FileError when it cannot be read or has periodic axes, of which a learned initialisation
+        knows nothing; Mixed when it has other axes than the first.
         """
         signal = self.modality.read(path, **self.plan.options)
+        if any(signal.periodic):
+            raise SignalError(f"{path} has periodic axes; initialisations are learned from signals without")
         if self.first is None:
             self.first = path, self._spec_for(signal)
         first, spec = self.first

@@ -11,7 +11,7 @@ from typing import ClassVar
 
 from coordcodec.data import MAX_CHANNELS, MAX_DIMS
 from coordcodec.errors import ContainerError
-from coordcodec.numbers import Reader
+from coordcodec.numbers import Reader, varint
 from coordcodec.partition import Partition
 from coordcodec.specs.cut import pack_partition, read_partition
 
@@ -97,7 +97,7 @@ class SirenSpec:
     def header_bytes(self, init: bool, half: bool) -> int:
         """The bytes of its section without the numbers. init: whether they are updates. half: whether 16-bit floats."""
         counts = self.partition.counts
-        parts = sum(_varint_bytes(count) for count in counts) if prod(counts) > 1 else 0
+        parts = sum(len(varint(count)) for count in counts) if prod(counts) > 1 else 0
         cut = parts + (1 if self.partition.margin else 0) + len(self.gains)
         table = 0 if half else 2 + 4 * 2 * (self.depth + 2)
         return cut + (INIT_BYTES if init else 0) + 2 + len(self.pack()[1]) + 1 + table
@@ -171,7 +171,3 @@ def unpack_network(numbers: Mapping[str, object]) -> SirenSpec:
         raise ContainerError(f"a network of {dims} dimensions and {channels} channels")
     spec = SirenSpec(dims, channels, width, depth, num_frequencies, sigma)
     return unpack_spec(*spec.pack(), dims, channels)
-
-
-def _varint_bytes(value: int) -> int:
-    return max(1, -(-value.bit_length() // 7))

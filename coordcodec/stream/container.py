@@ -6,38 +6,54 @@ allocated, and whatever is wrong raises ContainerError. What the chunks of a lay
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
+from functools import cached_property
 
 from coordcodec.errors import ContainerError
 from coordcodec.stream import version4, version5
 from coordcodec.stream.parts import CHECKSUM, MAGIC, SUFFIX, VERSION, Container, Promise, Section
 
-__all__ = [
-    "CHECKSUM",
-    "MAGIC",
-    "SUFFIX",
-    "VERSION",
-    "Container",
-    "Promise",
-    "Section",
-    "frame_bytes",
-    "pack",
-    "unpack",
-]
+__all__ = ["CHECKSUM", "MAGIC", "SUFFIX", "VERSION", "Container", "Frame", "Promise", "Section", "pack", "unpack"]
 
 
-def frame_bytes(container: Container) -> int:
-    """The bytes of a file of one section, which `container` lacks, outside that section; a few more where its length
-    decides."""
-    bare = replace(container, sections=())
-    return version4.frame_bytes(bare) if container.simple else version5.frame_bytes(bare)
+class Frame:
+    """A file without its layers, whose long parts are packed once however many files are tried.
+
+    bytes: of a file of one layer outside that layer's section; a few more where its length decides.
+    ballast: of them those of mask and side data, which no choice changes.
+
+    Raises ContainerError for what a file cannot hold.
+    """
+
+    def __init__(self, container: Container) -> None:
+        self.container = replace(container, sections=())
+        simple = self.container.simple
+        self.bytes = version4.frame_bytes(self.container) if simple else len(self._front[0]) + version5.SECTION_BYTES
+        self.ballast = 0 if simple else self._front[1]
+
+    @cached_property
+    def _front(self) -> tuple[bytes, int]:
+        return version5.pack_front(self.container)
+
+    def size(self, sections: Sequence[Section]) -> int:
+        """The bytes of the file with these layers."""
+        return len(self._joined(sections))
+
+    def pack(self, sections: Sequence[Section]) -> bytes:
+        """The file with these layers. Raises ContainerError for what a file cannot hold (meta or network too large)."""
+        data = self._joined(sections)
+        unpack(data)  # what cannot be read back must never be written
+        return data
+
+    def _joined(self, sections: Sequence[Section]) -> bytes:
+        whole = replace(self.container, sections=tuple(sections))
+        return version4.pack(whole) if whole.simple else version5.pack(self._front[0], whole.sections)
 
 
 def pack(container: Container) -> bytes:
     """The bytes of a file. Raises ContainerError for what a file cannot hold (meta or network too large)."""
-    data = version4.pack(container) if container.simple else version5.pack(container)
-    unpack(data)  # what cannot be read back must never be written
-    return data
+    return Frame(container).pack(container.sections)
 
 
 def unpack(data: bytes) -> Container:
@@ -56,4 +72,4 @@ def unpack(data: bytes) -> Container:
         )
     if version < 1:
         raise ContainerError(f"damaged file: there is no format {version}")
-    return version5.unpack(data) if version == 5 else version4.unpack(data)
+    return version5.unpack(data) if version == version5.NUMBER else version4.unpack(data)

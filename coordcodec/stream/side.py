@@ -55,7 +55,7 @@ def read_mask(body: bytes, grid: Grid | None) -> Mask:
     bits = np.unpackbits(np.frombuffer(raw, np.uint8))
     if not bits[:count].any() or bits[count:].any():
         raise ContainerError("damaged file: a mask without a known sample, or with bits behind its end")
-    return Mask(grid, bits[:count].astype(bool).reshape(reduced(grid.shape, axes)))
+    return Mask(grid, bits[:count].view(bool).reshape(reduced(grid.shape, axes)))
 
 
 def pack(blobs: Mapping[str, bytes]) -> bytes:

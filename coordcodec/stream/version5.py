@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -19,38 +19,40 @@ from coordcodec.stream.header import read_channels, read_dims, read_meta_of, rea
 from coordcodec.stream.meta import pack_meta
 from coordcodec.stream.parts import CHECKSUM, MAGIC, MAX_SECTIONS, Container, Promise, Section
 
+NUMBER = 5
+"""What files say of their version."""
 _GRID, _META, _PERIODIC, _SAMPLES, _PROMISE = 1, 2, 4, 8, 16
 _ALL = 0x80
 """Set in the type of samples: one scale and one offset hold for all channels."""
 MASK, SIDE = 1, 2
 """The kinds of section that are no layers; those of layers are numbered in `coordcodec.specs`."""
-_LENGTH = 4
-"""Bytes that the length of a section's body takes, at most, as long as it has less than 256 MiB."""
+SECTION_BYTES = 1 + 1 + 4 + CHECKSUM
+"""Bytes of a section outside its body, and without the name of an initialisation: the length of the body takes at most
+four as long as that has less than 256 MiB."""
 
 
-def frame_bytes(container: Container) -> int:
-    """The bytes of a file of one layer outside its section's body, or a few more."""
-    return len(_front(container)) + 1 + 1 + _LENGTH + CHECKSUM
-
-
-def pack(container: Container) -> bytes:
-    """The bytes of a file. Raises ContainerError for what a file cannot hold."""
-    out = bytearray(_front(container))
-    for section in container.sections:
+def pack(front: bytes, sections: Sequence[Section]) -> bytes:
+    """The bytes of a file, from what `pack_front` gives."""
+    out = bytearray(front)
+    for section in sections:
         kind, body = pack_section(section.spec)
         _add(out, kind, body + b"".join(section.chunks), section.init)
     return bytes(out)
 
 
-def _front(container: Container) -> bytes:
-    """The header, the mask and the side data."""
+def pack_front(container: Container) -> tuple[bytes, int]:
+    """The header, the mask and the side data; and how many of the bytes are those of mask and side data.
+
+    Raises ContainerError for more than a file holds.
+    """
     out = bytearray(_header(container))
+    header = len(out)
     if container.mask:
         _add(out, MASK, side.pack_mask(container.mask))
     blobs = {key: value for key, value in container.meta.items() if isinstance(value, bytes)}
     if blobs:
         _add(out, SIDE, side.pack(blobs))
-    return bytes(out)
+    return bytes(out), len(out) - header
 
 
 def _add(out: bytearray, kind: int, body: bytes, init: bytes = b"") -> None:
@@ -63,7 +65,7 @@ def _header(container: Container) -> bytes:
     shape, circles = container.meta["shape"], sum(1 << k for k, p in enumerate(container.periodic) if p)
     flags = (_GRID if shape else 0) | (_META if meta else 0) | (_PERIODIC if circles else 0)
     flags |= (_SAMPLES if container.samples else 0) | (_PROMISE if container.promise else 0)
-    out = MAGIC + bytes([5, flags, len(name)]) + name + bytes([container.dims])
+    out = MAGIC + bytes([NUMBER, flags, len(name)]) + name + bytes([container.dims])
     out += b"".join(varint(n) for n in shape) + (bytes([circles]) if circles else b"")
     out += bytes([container.meta["channels"]])
     out += _pack_samples(container.samples) if container.samples else b""

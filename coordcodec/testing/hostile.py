@@ -15,9 +15,10 @@ from typing import Any
 
 import numpy as np
 
+from coordcodec.contract import Checked
 from coordcodec.data import Field, Signal
 from coordcodec.errors import CoordCodecError, RecipeError, SignalError
-from coordcodec.hookspecs import Modality, Source
+from coordcodec.hookspecs import Modality, Sampled, Source
 from coordcodec.testing.fields import Enough, Watched, constant_field, nearest_field
 
 MOST_FORGED = 1 << 22
@@ -183,6 +184,8 @@ class Hostile:
         write = _later(modality.write, watched(), forged, io.BytesIO(), format=format, **self.quick)
         _refused(f"write() with {what}", write)
         _refused(f"rate() with {what}", _later(self._rate, forged))
+        if isinstance(modality, Sampled):
+            _refused(f"sample_type() with {what}", _later(Checked(modality, "under test").sample_type, forged))
 
     def _rate(self, meta: Mapping[str, Any]) -> None:
         rate = self.modality.rate(1000, meta)

@@ -60,11 +60,11 @@ class Climate:
         return array.values, meta, circle, lost
 
     def sample_type(self, meta):
-        low, high, unit = meta.get("low"), meta.get("high"), str(meta.get(f"units{len(meta.get('dims') or ())}", ""))
-        if not (isinstance(low, float) and isinstance(high, float) and low <= high < 1e300):
-            raise ContainerError(f"not a climate field: numbers from {low!r} to {high!r}")
-        unit, kind = unit.encode()[:64].decode(errors="ignore"), np.dtype("f8" if meta.get("double") else "f4")
-        half = (high - low) / 2 or 1.0
+        low, high, dims = meta.get("low"), meta.get("high"), meta.get("dims")
+        if not (isinstance(low, float) and isinstance(high, float) and low <= high < 1e300 and isinstance(dims, list)):
+            raise ContainerError(f"not a climate field: numbers from {low!r} to {high!r} on the axes {dims!r}")
+        unit = str(meta.get(f"units{len(dims)}", "")).encode()[:64].decode(errors="ignore")
+        half, kind = (high - low) / 2 or 1.0, np.dtype("f8" if meta.get("double") else "f4")
         return SampleType.of(kind, meta.get("channels", 1), half, (low + high) / 2, unit if unit.isprintable() else "")
 
     def _empty(self, meta):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -45,3 +46,19 @@ def join(batches: list[Batch]) -> Batch:
         weights = torch.cat([torch.ones_like(b.targets[..., :1]) if b.weights is None else b.weights for b in batches])
     targets = torch.cat([batch.targets for batch in batches])
     return Batch([torch.cat(features) for features in axes], targets, weights)
+
+
+def groups(shapes: Sequence[tuple[int, ...]], points: int, fewest: int) -> list[list[int]]:
+    """The numbers of parts that can be computed together: alike in shape, at most `points` points per minibatch.
+
+    shapes: of each part's minibatches.
+    fewest: groups wanted at least for each shape, if it has so many parts.
+    """
+    alike: dict[tuple[int, ...], list[int]] = {}
+    for i, shape in enumerate(shapes):
+        alike.setdefault(shape, []).append(i)
+    found = []
+    for shape, members in alike.items():
+        size = max(1, min(points // math.prod(shape), math.ceil(len(members) / fewest)))
+        found += [members[start : start + size] for start in range(0, len(members), size)]
+    return found

@@ -30,21 +30,9 @@ from coordcodec.partition import Partition
 from coordcodec.specs import SirenSpec
 
 BLOCK = 256
-
-
-def groups(sources: Sequence[Batches], points: int, fewest: int) -> list[list[int]]:
-    """The numbers of parts that can be computed together: alike in shape, at most `points` points per minibatch.
-
-    fewest: groups wanted at least for each shape, if it has so many parts.
-    """
-    alike: dict[tuple[int, ...], list[int]] = {}
-    for i, source in enumerate(sources):
-        alike.setdefault(source.shape, []).append(i)
-    found = []
-    for shape, members in alike.items():
-        size = max(1, min(points // math.prod(shape), math.ceil(len(members) / fewest)))
-        found += [members[start : start + size] for start in range(0, len(members), size)]
-    return found
+SPARSE = 0.25
+"""Where a smaller share of a part's samples is known, minibatches are drawn from those alone: in blocks most of every
+minibatch would weigh nothing."""
 
 
 class _Source(ABC):
@@ -102,6 +90,11 @@ class GridBatches(_Source):
         self.groups = [math.ceil(n / b) for n, b in zip(self.counts, self.sides, strict=True)]
         self.device = lattice.device
         self._begin(size, seed)
+
+    @property
+    def held_bytes(self) -> int:
+        """The bytes of its samples and their weights."""
+        return super().held_bytes + (0 if self.weights is None else int(self.weights.nbytes))
 
     def _begin(self, size: int, seed: int) -> None:
         self.blocks = min(math.prod(self.groups), max(1, size // math.prod(self.sides)))
@@ -230,5 +223,18 @@ def _grid_parts(
         axes = [torch.from_numpy(partition.within(number, window, k)).to(device) for k in range(grid.dims)]
         values = lattice[window.place]
         own = None if known is None else known[window.place]
-        parts.append(GridBatches(axes, values, spec, size, seed + number, gains[number], own))
+        if own is not None and float(own.float().mean()) < SPARSE:
+            coords, targets = _known_points(axes, values, own)
+            parts.append(PointBatches(coords, targets / gains[number], spec, size, seed + number))
+        else:
+            parts.append(GridBatches(axes, values, spec, size, seed + number, gains[number], own))
     return parts
+
+
+def _known_points(axes: list[Tensor], values: Tensor, known: Tensor) -> tuple[Tensor, Tensor]:
+    """Coordinates (n, d) and values (n, c) of the known samples of a part; a 0 in its middle if there is none."""
+    index = known.nonzero()
+    if not len(index):
+        return torch.zeros(1, len(axes), device=values.device), torch.zeros(1, values.shape[-1], device=values.device)
+    coords = torch.stack([axis[index[:, k]].float() for k, axis in enumerate(axes)], 1)
+    return coords, values[tuple(index.T)]

@@ -14,7 +14,7 @@ from coordcodec.inits import sigmas_of
 from coordcodec.layers.learnable import Sizes
 from coordcodec.layers.siren import adapt, batches, network, ranges
 from coordcodec.layers.siren.architecture import choose_partition
-from coordcodec.layers.siren.batch import join
+from coordcodec.layers.siren.batch import groups, join
 from coordcodec.layers.siren.batches import Batches
 from coordcodec.layers.siren.curvature import Loss
 from coordcodec.layers.siren.fit import fit, rates_of
@@ -81,7 +81,7 @@ class LearnableSiren:
 
     def groups(self, tasks: Sequence[Batches], place: torch.device, pieces: int) -> list[list[int]]:
         """See `Learnable`."""
-        return batches.groups(tasks, TOGETHER if place.type == "cpu" else GPU_POINTS, pieces)
+        return groups([task.shape for task in tasks], TOGETHER if place.type == "cpu" else GPU_POINTS, pieces)
 
     def loss(self, params: Mapping[str, Tensor], tasks: Sequence[Batches]) -> Loss:
         """See `Learnable`."""

@@ -14,8 +14,8 @@ import torch
 from torch import Tensor
 
 from coordcodec.compute.workers import Workers
-from coordcodec.layers.siren.batch import Batch, join, split
-from coordcodec.layers.siren.batches import Batches, groups
+from coordcodec.layers.siren.batch import Batch, groups, join, split
+from coordcodec.layers.siren.batches import Batches
 from coordcodec.layers.siren.network import Params
 from coordcodec.layers.siren.passes import Passes
 from coordcodec.layers.siren.penalty import L1Penalty, Penalty
@@ -130,7 +130,7 @@ class Objective:
         """Many parts: a few at a time, drawn where they are used, so that not all minibatches are held together."""
         if not self.groups:
             points = CACHED_POINTS if self.device.type == "cpu" else GPU_POINTS
-            found = groups(self.batches, points, self.workers.pieces)
+            found = groups([source.shape for source in self.batches], points, self.workers.pieces)
             self.groups = [torch.tensor(group, device=self.device) for group in found]
 
         def work(group: Tensor) -> tuple[Tensor, Params]:
