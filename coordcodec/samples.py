@@ -108,15 +108,23 @@ class SampleType:
                 )
         rows = np.arange(len(samples)) if known is None else np.flatnonzero(known)
         rows = rows[:: max(1, len(rows) // _SLICE)]
-        step = (0.5 if self.whole else 0.0) / scale + 2.0**-20 * (1 + np.abs(offset) / scale)
-        away = np.abs(self.values(samples[rows]).astype(np.float64) - values[rows]) / step
+        meant = self._clipped(values[rows].astype(np.float64) * np.array(self.scale) + offset)
+        away = np.abs(samples[rows].astype(np.float64) - meant)
+        away /= (0.5 if self.whole else 0.0) + 2.0**-20 * (scale + np.abs(offset))
         if float(away.max()) > 1:
             row, channel = np.unravel_index(int(away.argmax()), away.shape)
-            sample, value = samples[rows[row], channel], values[rows[row], channel]
             raise SignalError(
-                f"samples and values must agree: sample = offset + scale * value; sample {rows[row]} is {sample:g}, "
-                f"but its value {value:g} means {offset[channel] + self.scale[int(channel)] * float(value):g}"
+                f"samples and values must agree: sample = offset + scale * value; sample {rows[row]} is "
+                f"{samples[rows[row], channel]:g}, but its value {values[rows[row], channel]:g} means "
+                f"{meant[row, channel]:g}"
             )
+
+    def _clipped(self, scaled: NDArray[np.float64]) -> NDArray[np.float64]:
+        """(n, c) samples of integers, not yet rounded, clipped to what values and the type can be; others as given."""
+        if not self.whole:
+            return scaled
+        limits, reach, middle = np.iinfo(self.dtype), np.abs(np.array(self.scale)), np.array(self.offset)
+        return np.clip(scaled, np.maximum(middle - reach, limits.min), np.minimum(middle + reach, limits.max))
 
     def _check_fill(self, fill: float | None) -> None:
         if fill is None or not self.whole:
@@ -131,9 +139,7 @@ class SampleType:
         if not self.whole:
             return np.where(unknown, np.nan if fill is None else fill, scaled).astype(self.dtype)
         limits = np.iinfo(self.dtype)
-        reach, middle = np.abs(np.array(self.scale)), np.array(self.offset)
-        lowest, highest = np.maximum(middle - reach, limits.min), np.minimum(middle + reach, limits.max)
-        rounded = np.rint(np.clip(np.where(unknown, middle, scaled), lowest, highest))
+        rounded = np.rint(self._clipped(np.where(unknown, np.array(self.offset), scaled)))
         rounded = np.clip(rounded, limits.min, limits.max).astype(self.dtype)
         return np.where(unknown, limits.min if fill is None else int(fill), rounded).astype(self.dtype)
 

@@ -530,13 +530,6 @@ def previews_and_closes(self, field, signal, target):
     target.close()
 
 
-@method(r"values must be \(samples - offset\) / scale; a sample is .* times the rounding error off", "signal", Typed)
-def shifted_samples(self, heights):
-    signal = Typed.signal(self, heights)
-    samples = signal.samples + np.where(signal.samples > 0, np.int16(9), np.int16(0))
-    return changed(signal, samples=samples, mask=signal.mask, **Typed.sample_type(self, signal.meta).scaling)
-
-
 @method(r"sample_type\(\) must say what read\(\) gives", "sample_type", Typed)
 def another_type(self, meta):
     return None if meta.get("shape") else Typed.sample_type(self, meta)
