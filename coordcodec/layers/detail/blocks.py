@@ -15,7 +15,7 @@ _SWITCH = 0.002
 
 
 def segment_costs(
-    signal: NDArray[Any], step: float, segment: int = 40960, sizes: Sequence[int] = BLOCKS, window: str = "sine"
+    signal: NDArray[Any], step: float, segment: int = 16384, sizes: Sequence[int] = BLOCKS, window: str = "sine"
 ) -> NDArray[np.float64]:
     """About how many bits each segment takes in blocks of each size: (sizes, segments).
 
@@ -49,7 +49,7 @@ def _bits(found: NDArray[np.float32], before: NDArray[np.float32]) -> float:
 
 
 def choose_blocks(
-    signal: NDArray[Any], step: float, segment: int = 40960, sizes: Sequence[int] = BLOCKS, window: str = "sine"
+    signal: NDArray[Any], step: float, segment: int = 16384, sizes: Sequence[int] = BLOCKS, window: str = "sine"
 ) -> tuple[int, ...]:
     """The block size of each segment, by `segment_costs`; the best single size where switching gains next to nothing."""
     costs = segment_costs(signal, step, segment, sizes, window)

@@ -38,7 +38,7 @@ class Lapped:
 
     n: int
     sizes: tuple[int, ...]
-    segment: int = 40960
+    segment: int = 16384
     window: str = "sine"
 
     def __post_init__(self) -> None:
