@@ -28,7 +28,7 @@ COUNT = 128  # a context's sums are halved here
 @jit
 def run_plane(
     planes: Ints, channel: int, residual: Ints, shape: Ints, own: Ints, cross: Ints, subs: Ints, start: Ints,
-    low: int, high: int, decode: bool,
+    low: int, high: int, reach: int, decode: bool,
 ) -> None:
     """Predict one channel, sample by sample: fill `residual` from `planes[channel]`, or the reverse if `decode`.
 
@@ -52,7 +52,7 @@ def run_plane(
     while span >> coarse > 1 << 20:
         coarse += 1
     for p in range(len(residual)):
-        base = _gather(planes, channel, p, place, shape, own, cross, values, low, high)
+        base = _gather(planes, channel, p, place, shape, own, cross, values, low, high, reach)
         _guess(values, base, subs, filters, guesses)
         x = place[3] + 2
         blended, spread = _mix(guesses, errors, corner, x, low, high)
@@ -91,7 +91,7 @@ def _step(place: Ints, shape: Ints) -> None:
 
 @jit
 def _gather(
-    planes: Ints, channel: int, p: int, place: Ints, shape: Ints, own: Ints, cross: Ints, values: Ints, low: int, high: int
+    planes: Ints, channel: int, p: int, place: Ints, shape: Ints, own: Ints, cross: Ints, values: Ints, low: int, high: int, reach: int
 ) -> int:
     """Fill `values` with neighbours: this channel's, then those of up to two channels before, each moved to this one's base.
 
@@ -100,7 +100,7 @@ def _gather(
     """
     inside = True
     for axis in range(4):
-        inside = inside and 2 <= place[axis] < shape[axis] - 2 or shape[axis] == 1
+        inside = inside and (shape[axis] == 1 or reach <= place[axis] < shape[axis] - reach)
     known = (low + high + 1) >> 1
     stride = 1
     found = False
