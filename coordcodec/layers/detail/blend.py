@@ -1,6 +1,6 @@
 """The "blend" predictor: several simple predictions, weighted by how well each did nearby, corrected by context.
 
-For each sample: gather known neighbours; let simple predictors and two filters that learn (NLMS) predict it; weight each
+For each sample: gather known neighbours; let simple predictors and three filters that learn (NLMS) predict it; weight each
 by the inverse cube of its recent error; add the mean error of earlier samples in the same context. All in 64 bit integers.
 
 Sources: Seemann and Tischer, "Generalized locally adaptive DPCM" (1997), for the blending; Wu and Memon, "Context-based, adaptive,
@@ -20,9 +20,9 @@ Ints = NDArray[Any]
 
 FRACTION = 3  # bits of predictions beyond the point
 WEIGHT = 18  # bits of the filters' weights beyond the point
-RATES = (2, 10)  # of the two filters, out of 1024
+RATES = (2, 8, 32)  # of the filters, out of 1024
 CONTEXTS = 1024
-COUNT = 128  # a context's sums are halved here
+COUNT = 512  # a context's sums are halved here
 
 
 @jit
@@ -58,7 +58,7 @@ def run_plane(
         blended, spread = _mix(guesses, errors, corner, x, low, high)
         context = _context(values, blended, spread, coarse)
         total, seen = sums[context, 0], sums[context, 1]
-        bias = (2 * total + seen) // (2 * seen) if seen > 0 else 0
+        bias = (2 * total + seen + 8) // (2 * seen + 16)
         fine = min(max(blended + bias, low << FRACTION), high << FRACTION)
         guess = (fine + (1 << (FRACTION - 1))) >> FRACTION
         if decode:
@@ -70,7 +70,7 @@ def run_plane(
         _learn(value, base, values, filters, guesses, powers, coarse)
         for k in range(count):
             corner[k] = errors[k, x]
-            errors[k, x] = (abs(guesses[k] - (value << FRACTION)) >> coarse) + (errors[k, x - 1] >> 2)
+            errors[k, x] = (abs(guesses[k] - (value << FRACTION)) >> coarse) + (errors[k, x - 1] + corner[k] + errors[k, x + 1] >> 2)
         sums[context, 0] += (value << FRACTION) - blended
         sums[context, 1] += 1
         if sums[context, 1] >= COUNT:
