@@ -22,61 +22,80 @@ FRACTION = 3  # bits of predictions beyond the point
 WEIGHT = 18  # bits of the filters' weights beyond the point
 RATES = (2, 8, 32)  # of the filters, out of 1024
 CONTEXTS = 1024
+HALF = 1 << (FRACTION - 1)
+MOST = 16 << WEIGHT  # the largest weight of a filter
+SHIFT = 26 + FRACTION - WEIGHT
 COUNT = 512  # a context's sums are halved here
+
+
+State = tuple[Ints, Ints, Ints, Ints, Ints, Ints, Ints]
+
+
+def new_state(subs: Ints, start: Ints, width: int) -> State:
+    """What a plane's prediction remembers, at its first sample; `width` is the size of the last axis."""
+    count = len(subs) + len(RATES)
+    filters = np.repeat(start[None], len(RATES), axis=0)
+    errors = np.zeros((count, width + 4), np.int64)
+    sums = np.zeros((CONTEXTS, 2), np.int64)
+    few = np.zeros(8, np.int64)
+    return np.zeros(len(start), np.int64), filters, np.zeros(count, np.int64), errors, few, sums, np.zeros(count, np.int64)
 
 
 @jit
 def run_plane(
-    planes: Ints, channel: int, residual: Ints, shape: Ints, own: Ints, cross: Ints, subs: Ints, start: Ints,
-    low: int, high: int, reach: int, decode: bool,
+    planes: Ints,
+    channel: int,
+    residual: Ints,
+    shape: Ints,
+    own: Ints,
+    cross: Ints,
+    subs: Ints,
+    state: State,
+    bounds: Ints,
+    decode: bool,
 ) -> None:
     """Predict one channel, sample by sample: fill `residual` from `planes[channel]`, or the reverse if `decode`.
 
-    planes: (channels, n) int32, those before `channel` complete. shape: four sizes. own, cross: (m, 5) offsets along four axes
-    and flat, into this channel's past and into complete channels. subs: (k, taps) weights of simple predictors over
-    (own.., cross..). start: (taps,) the filters' first weights.
+    planes: (channels, n) int32, those before `channel` complete. shape: four sizes. own, cross: (m, 5) offsets along
+    four axes and flat, into this channel's past and into complete channels. subs: (k, taps) half weights of simple
+    predictors over (own.., cross..). bounds: lowest and highest sample, the offsets' reach, and `coarse`.
     """
-    taps = len(own) + len(cross) * min(channel, 2)
-    count = len(subs) + len(RATES)
-    values = np.zeros(taps, np.int64)
-    filters = np.zeros((len(RATES), taps), np.int64)
-    filters[:, :] = start[:taps]
-    guesses = np.zeros(count, np.int64)
-    errors = np.zeros((count, shape[3] + 4), np.int64)
-    corner = np.zeros(count, np.int64)
-    sums = np.zeros((CONTEXTS, 2), np.int64)
-    place = np.zeros(4, np.int64)
-    powers = np.zeros(2, np.int64)
+    values, filters, guesses, errors, few, sums, corner = state
+    low, high, coarse = bounds[0], bounds[1], bounds[3]
     span = high - low + 1
-    coarse = 0
-    while span >> coarse > 1 << 20:
-        coarse += 1
     for p in range(len(residual)):
-        base = _gather(planes, channel, p, place, shape, own, cross, values, low, high, reach)
-        _guess(values, base, subs, filters, guesses)
-        x = place[3] + 2
-        blended, spread = _mix(guesses, errors, corner, x, low, high)
-        context = _context(values, blended, spread, coarse)
-        total, seen = sums[context, 0], sums[context, 1]
-        bias = (2 * total + seen + 8) // (2 * seen + 16)
-        fine = min(max(blended + bias, low << FRACTION), high << FRACTION)
-        guess = (fine + (1 << (FRACTION - 1))) >> FRACTION
+        base = _gather(planes, channel, p, few, shape, own, cross, values, bounds)
+        _guess(values, base, subs, filters, guesses, bounds)
+        x = few[3] + 2
+        blended, spread = _mix(guesses, errors, corner, x)
+        context = _context(values, blended, spread)
+        fine = blended + (2 * sums[context, 0] + sums[context, 1] + 8) // (2 * sums[context, 1] + 16)
+        guess = min(max((fine + HALF) >> FRACTION, low), high)
         if decode:
-            value = low + (guess + int(residual[p]) - low) % span
+            value = low + (guess + np.int64(residual[p]) - low) % span
             planes[channel, p] = value
         else:
-            value = int(planes[channel, p])
+            value = np.int64(planes[channel, p])
             residual[p] = (value - guess + span // 2) % span - span // 2
-        _learn(value, base, values, filters, guesses, powers, coarse)
-        for k in range(count):
-            corner[k] = errors[k, x]
-            errors[k, x] = (abs(guesses[k] - (value << FRACTION)) >> coarse) + (errors[k, x - 1] + corner[k] + errors[k, x + 1] >> 2)
-        sums[context, 0] += (value << FRACTION) - blended
-        sums[context, 1] += 1
-        if sums[context, 1] >= COUNT:
-            sums[context, 0] >>= 1
-            sums[context, 1] >>= 1
-        _step(place, shape)
+        _learn(value, base, values, filters, guesses, few, coarse)
+        _remember(value << FRACTION, blended, context, guesses, errors, corner, sums, x, coarse)
+        _step(few, shape)
+
+
+@jit
+def _remember(
+    exact: int, blended: int, context: int, guesses: Ints, errors: Ints, corner: Ints, sums: Ints, x: int, coarse: int
+) -> None:
+    """Note each prediction's error, and the error of their mean in its context."""
+    for k in range(len(guesses)):
+        corner[k] = errors[k, x]
+        near = errors[k, x - 1] + errors[k, x] + errors[k, x + 1]
+        errors[k, x] = (abs(guesses[k] - exact) >> coarse) + (near >> 2)
+    sums[context, 0] += exact - blended
+    sums[context, 1] += 1
+    if sums[context, 1] >= COUNT:
+        sums[context, 0] >>= 1
+        sums[context, 1] >>= 1
 
 
 @jit
@@ -91,38 +110,44 @@ def _step(place: Ints, shape: Ints) -> None:
 
 @jit
 def _gather(
-    planes: Ints, channel: int, p: int, place: Ints, shape: Ints, own: Ints, cross: Ints, values: Ints, low: int, high: int, reach: int
+    planes: Ints,
+    channel: int,
+    p: int,
+    place: Ints,
+    shape: Ints,
+    own: Ints,
+    cross: Ints,
+    values: Ints,
+    bounds: Ints,
 ) -> int:
-    """Fill `values` with neighbours: this channel's, then those of up to two channels before, each moved to this one's base.
+    """Fill `values` with neighbours, this channel's and up to two earlier channels', and return their base.
 
-    A neighbour outside is the nearest sample inside; one that is not known yet is the first known of those before this
-    sample along the axes, the last axis first, or the middle of the range.
+    A neighbour outside is the nearest sample inside; one that is not known yet is the nearest known one along an axis,
+    the last axis first, or the middle of the range. Earlier channels' are moved so that they have the same base.
     """
-    inside = True
-    for axis in range(4):
-        inside = inside and (shape[axis] == 1 or reach <= place[axis] < shape[axis] - reach)
-    known = (low + high + 1) >> 1
+    inside = p > 0
+    known = (bounds[0] + bounds[1] + 1) >> 1
     stride = 1
     found = False
     for axis in range(3, -1, -1):
+        inside = inside and (shape[axis] == 1 or bounds[2] <= place[axis] < shape[axis] - bounds[2])
         if not found and place[axis] > 0:
-            known = int(planes[channel, p - stride])
+            known = np.int64(planes[channel, p - stride])
             found = True
         stride *= shape[axis]
     for i in range(len(own)):
         q = p + own[i, 4] if inside else _clamped(place, shape, own[i])
-        values[i] = int(planes[channel, q]) if q < p else known
-    base = values[0] if len(own) < 4 else (values[0] + values[1]) >> 1
+        values[i] = planes[channel, q] if q < p else known
+    base = values[0] if bounds[4] else (values[0] + values[1]) >> 1
     at = len(own)
     for back in range(1, min(channel, 2) + 1):
-        other = planes[channel - back]
-        first = int(other[p + own[0, 4] if inside else _clamped(place, shape, own[0])])
-        if len(own) >= 4:
-            first = (first + int(other[p + own[1, 4] if inside else _clamped(place, shape, own[1])])) >> 1
         for i in range(len(cross)):
             q = p + cross[i, 4] if inside else _clamped(place, shape, cross[i])
-            values[at] = int(other[q]) - first + base
-            at += 1
+            values[at + i] = planes[channel - back, q]
+        other = values[at + 1] if bounds[4] else (values[at + 1] + values[at + 2]) >> 1
+        for i in range(len(cross)):
+            values[at + i] += base - other
+        at += len(cross)
     return base
 
 
@@ -136,44 +161,45 @@ def _clamped(place: Ints, shape: Ints, offset: Ints) -> int:
 
 
 @jit
-def _guess(values: Ints, base: int, subs: Ints, filters: Ints, guesses: Ints) -> None:
-    """All predictions, with fraction bits: the simple ones, then the filters'."""
-    taps = len(values)
+def _guess(values: Ints, base: int, subs: Ints, filters: Ints, guesses: Ints, bounds: Ints) -> None:
+    """All predictions, with fraction bits and inside the range: the simple ones, then the filters'."""
+    low, high = bounds[0] << FRACTION, bounds[1] << FRACTION
     for k in range(len(subs)):
-        total = 0
-        for i in range(taps):
+        total = np.int64(0)
+        for i in range(len(values)):
             total += subs[k, i] * (values[i] - base)
-        guesses[k] = (base << FRACTION) + (total << (FRACTION - 1))
+        guesses[k] = min(max((base << FRACTION) + (total << (FRACTION - 1)), low), high)
     for f in range(len(filters)):
-        total = 0
-        for i in range(taps):
+        total = np.int64(0)
+        for i in range(len(values)):
             total += filters[f, i] * (values[i] - base)
-        guesses[len(subs) + f] = (base << FRACTION) + (total >> (WEIGHT - FRACTION))
+        guesses[len(subs) + f] = min(max((base << FRACTION) + (total >> (WEIGHT - FRACTION)), low), high)
 
 
 @jit
-def _mix(guesses: Ints, errors: Ints, corner: Ints, x: int, low: int, high: int) -> tuple[int, int]:
+def _near(errors: Ints, corner: Ints, k: int, x: int) -> int:
+    """A prediction's error nearby: at the left, above, above to both sides."""
+    return 2 * errors[k, x - 1] + errors[k, x] + errors[k, x + 1] + corner[k] + 1
+
+
+@jit
+def _mix(guesses: Ints, errors: Ints, corner: Ints, x: int) -> tuple[int, int]:
     """The weighted mean of the predictions, and the error of the best nearby."""
-    count = len(guesses)
-    best = np.int64(1 << 60)
-    for k in range(count):
-        near = 2 * errors[k, x - 1] + errors[k, x] + errors[k, x + 1] + corner[k] + 1
-        best = min(best, near)
-    total = 0
-    weights = 0
-    first = guesses[0]
-    for k in range(count):
-        near = 2 * errors[k, x - 1] + errors[k, x] + errors[k, x + 1] + corner[k] + 1
-        ratio = (best << 10) // near
+    best = _near(errors, corner, 0, x)
+    for k in range(1, len(guesses)):
+        best = min(best, _near(errors, corner, k, x))
+    total = np.int64(0)
+    weights = np.int64(0)
+    for k in range(len(guesses)):
+        ratio = (best << 10) // _near(errors, corner, k, x)
         weight = (ratio * ratio * ratio) >> 14
-        guess = min(max(guesses[k], low << FRACTION), high << FRACTION)
-        total += weight * (guess - first)
+        total += weight * (guesses[k] - guesses[0])
         weights += weight
-    return first + total // weights, best
+    return guesses[0] + total // weights, best
 
 
 @jit
-def _context(values: Ints, blended: int, spread: int, coarse: int) -> int:
+def _context(values: Ints, blended: int, spread: int) -> int:
     """Which neighbours lie above the prediction (7 bits), and how large errors are nearby (3 bits)."""
     context = 0
     for i in range(min(7, len(values))):
@@ -185,18 +211,18 @@ def _context(values: Ints, blended: int, spread: int, coarse: int) -> int:
 
 
 @jit
-def _learn(value: int, base: int, values: Ints, filters: Ints, guesses: Ints, powers: Ints, coarse: int) -> None:
+def _learn(value: int, base: int, values: Ints, filters: Ints, guesses: Ints, few: Ints, coarse: int) -> None:
     """Move each filter's weights against its error, normalized by the power of its inputs (NLMS)."""
-    taps = len(values)
-    power = 1
-    for i in range(taps):
+    power = np.int64(1)
+    for i in range(len(values)):
         small = (values[i] - base) >> coarse
         power += small * small
-    powers[0] += (power - powers[0]) >> 6
-    power += powers[0]
+    few[4] += (power - few[4]) >> 6
+    power += few[4]
     simple = len(guesses) - len(filters)
     for f in range(len(filters)):
         error = ((value << FRACTION) - guesses[simple + f]) >> coarse
         gain = (error * RATES[f] << 16) // power
-        for i in range(taps):
-            filters[f, i] += (gain * ((values[i] - base) >> coarse)) >> (16 + 10 + FRACTION - WEIGHT)
+        for i in range(len(values)):
+            moved = filters[f, i] + ((gain * ((values[i] - base) >> coarse)) >> SHIFT)
+            filters[f, i] = min(max(moved, -MOST), MOST)

@@ -20,120 +20,151 @@ Ints = NDArray[Any]
 
 FRACTION = 4  # bits of stages' signals beyond the point
 WEIGHT = 20  # bits of the filters' weights beyond the point
-CLIP = 4
+CLIP = 4  # errors count at most so many times their usual size
+HALF = 1 << (FRACTION - 1)
+SHIFT = 32 - WEIGHT
+MOST = 8 << WEIGHT  # the largest weight
+BOUND = 1 << 30  # of stages' signals
 FIRST = 31  # of 32: the fixed first stage
 
 
+STAGES = ((24, 16, 5000), (256, 32, 1000), (32, 16, 2000), (16, 8, 4000))
+"""Of each filter: taps of this channel, taps of each other channel, rate out of 2^16."""
+MAX_CHANNELS = 8
+MAX_SPAN = 1 << 25
+"""The largest range of samples: mid and side of 24 bits. All sums then stay far inside 64 bits."""
+
+State = tuple[Ints, Ints, Ints, Ints, Ints, Ints]
+
+
+def new_state(channels: int) -> State:
+    """What a prediction remembers, at its first sample."""
+    count, longest = len(STAGES), max(stage[0] for stage in STAGES)
+    history = np.zeros((count, channels, 2 * longest + 4096), np.int64)
+    weights = np.zeros((count, channels, longest + channels * 32), np.int64)
+    typical = np.zeros((count, channels), np.int64)
+    shares = np.full((channels, count), 1 << 16, np.int64)
+    return history, weights, typical, shares, np.zeros(count, np.int64), np.zeros(channels, np.int64)
+
+
 @jit
-def run_channels(samples: Ints, residual: Ints, stages: Ints, low: int, high: int, decode: bool) -> None:
+def run_channels(samples: Ints, residual: Ints, stages: Ints, state: State, low: int, high: int, decode: bool) -> None:
     """Predict all channels in turn at each time: fill `residual` from `samples`, or the reverse if `decode`.
 
-    samples, residual: (n, channels) int32. stages: (k, 3): taps of this channel, taps of each other one, rate out of 2^16.
+    samples, residual: (n, channels) int32, samples from low to high. stages: `STAGES` as int64.
     """
-    n, channels = samples.shape
-    count = len(stages)
-    longest = 0
-    for k in range(count):
-        longest = max(longest, stages[k, 0])
-    size = longest * 2 + 4096
-    history = np.zeros((count, channels, size), np.int64)
-    weights = np.zeros((count, channels, channels * longest), np.int64)
-    powers = np.zeros((count, channels), np.int64)
-    shares = np.full((channels, count), 1 << 16, np.int64)
-    guesses = np.zeros(count, np.int64)
-    last = np.zeros(channels, np.int64)
+    history, _, _, _, _, last = state
+    longest = (history.shape[2] - 4096) // 2
     span = high - low + 1
     coarse = FRACTION
     while span >> coarse > 1 << 16:
         coarse += 1
     at = longest
-    for t in range(n):
-        if at == size:
-            history[:, :, :longest] = history[:, :, size - longest :]
+    for t in range(len(samples)):
+        if at == history.shape[2]:
+            history[:, :, :longest] = history[:, :, at - longest :]
             at = longest
-        for c in range(channels):
-            fixed = (last[c] * FIRST) >> 5
-            total = fixed
-            for k in range(count):
-                guesses[k] = _predict(history[k], weights[k, c], c, at, stages[k])
-                total += (guesses[k] * shares[c, k]) >> 16
-            guess = min(max((total + (1 << (FRACTION - 1))) >> FRACTION, low), high)
+        for c in range(len(last)):
+            total = _total(c, at, stages, state, coarse)
+            guess = min(max((total + HALF) >> FRACTION, low), high)
             if decode:
-                value = low + (guess + int(residual[t, c]) - low) % span
+                value = low + (guess + np.int64(residual[t, c]) - low) % span
                 samples[t, c] = value
             else:
-                value = int(samples[t, c])
+                value = np.int64(samples[t, c])
                 residual[t, c] = (value - guess + span // 2) % span - span // 2
-            exact = value << FRACTION
-            left = exact - fixed
-            _share(shares[c], guesses, left, coarse)
-            for k in range(count):
-                history[k, c, at] = left
-                left -= guesses[k]
-                _learn(history[k], weights[k, c], powers[k], c, at, stages[k], left, coarse)
-            last[c] = exact
+            _update(value << FRACTION, c, at, stages, state, coarse)
         at += 1
 
 
 @jit
-def _predict(history: Ints, weights: Ints, c: int, at: int, stage: Ints) -> int:
-    """The filter's output: this channel's past, then other channels' (the present too, of those before it)."""
-    taps = stage[0]
-    total = np.int64(0)
-    for i in range(taps):
-        total += weights[i] * history[c, at - taps + i]
-    if stage[1] > 0:
-        w = taps
-        for other in range(len(history)):
-            if other != c:
-                first = at - stage[1] + (1 if other < c else 0)
-                for i in range(stage[1]):
-                    total += weights[w + i] * history[other, first + i]
-                w += stage[1]
-    return total >> WEIGHT
+def _total(c: int, at: int, stages: Ints, state: State, coarse: int) -> int:
+    """The prediction of a channel's next sample: the fixed stage's and the filters', by their shares."""
+    history, weights, _, shares, guesses, last = state
+    total = (last[c] * FIRST) >> 5
+    for k in range(len(stages)):
+        guesses[k] = _predict(history[k], weights[k, c], c, at, stages[k])
+        total += (guesses[k] * shares[c, k]) >> 16
+    return total
 
 
 @jit
-def _learn(history: Ints, weights: Ints, powers: Ints, c: int, at: int, stage: Ints, error: int, coarse: int) -> None:
-    """Move the weights against the error, normalized by the power of the inputs."""
-    taps = stage[0]
+def _update(exact: int, c: int, at: int, stages: Ints, state: State, coarse: int) -> None:
+    """Give each stage what the stages before it left over, and let it learn."""
+    history, weights, typical, shares, guesses, last = state
+    left = exact - ((last[c] * FIRST) >> 5)
+    _share(shares[c], guesses, left)
+    for k in range(len(stages)):
+        history[k, c, at] = left
+        left = min(max(left - guesses[k], -BOUND), BOUND)
+        gain = _gain(history[k], typical[k], c, at, stages[k], left, coarse)
+        _learn(history[k], weights[k, c], c, at, stages[k], gain, coarse)
+    last[c] = exact
+
+
+@jit
+def _first(at: int, taps: int, other: int, c: int) -> int:
+    """Where another channel's taps begin: they include the present if that channel comes before."""
+    return at - taps + (1 if other < c else 0)
+
+
+@jit
+def _predict(history: Ints, weights: Ints, c: int, at: int, stage: Ints) -> int:
+    """The filter's output: this channel's past, then other channels' past, and the present of those before it."""
+    taps, side = stage[0], stage[1]
+    total = np.int64(0)
+    for i in range(taps):
+        total += weights[i] * history[c, at - taps + i]
+    for other in range(len(history)):
+        if other != c:
+            first = _first(at, side, other, c)
+            w = taps + side * (other if other < c else other - 1)
+            for i in range(side):
+                total += weights[w + i] * history[other, first + i]
+    return min(max(total >> WEIGHT, -BOUND), BOUND)
+
+
+@jit
+def _gain(history: Ints, typical: Ints, c: int, at: int, stage: Ints, error: int, coarse: int) -> int:
+    """The error, clipped to a few times its usual size, times the rate over the power of the inputs."""
+    taps, side = stage[0], stage[1]
     power = np.int64(16)
     for i in range(taps):
         small = history[c, at - taps + i] >> coarse
         power += small * small
-    if stage[1] > 0:
-        for other in range(len(history)):
-            if other != c:
-                first = at - stage[1] + (1 if other < c else 0)
-                for i in range(stage[1]):
-                    small = history[other, first + i] >> coarse
-                    power += small * small
+    for other in range(len(history)):
+        if other != c:
+            first = _first(at, side, other, c)
+            for i in range(side):
+                small = history[other, first + i] >> coarse
+                power += small * small
     fine = error >> (coarse - 4)
-    typical = powers[c]
-    powers[c] += ((abs(fine) << 8) - typical) >> 5
-    most = (typical >> 8) * CLIP + 4
-    fine = min(max(fine, -most), most)
-    gain = (fine * stage[2] << 12) // power
-    shift = 12 + 4 + 16 - WEIGHT
-    for i in range(taps):
-        weights[i] += (gain * (history[c, at - taps + i] >> coarse)) >> shift
-    if stage[1] > 0:
-        w = taps
-        for other in range(len(history)):
-            if other != c:
-                first = at - stage[1] + (1 if other < c else 0)
-                for i in range(stage[1]):
-                    weights[w + i] += (gain * (history[other, first + i] >> coarse)) >> shift
-                w += stage[1]
+    most = (typical[c] >> 8) * CLIP + 4
+    typical[c] += ((abs(fine) << 8) - typical[c]) >> 5
+    return (min(max(fine, -most), most) * stage[2] << 12) // power
 
 
 @jit
-def _share(shares: Ints, guesses: Ints, target: int, coarse: int) -> None:
+def _learn(history: Ints, weights: Ints, c: int, at: int, stage: Ints, gain: int, coarse: int) -> None:
+    """Move the weights of a filter."""
+    taps, side = stage[0], stage[1]
+    for i in range(taps):
+        moved = weights[i] + ((gain * (history[c, at - taps + i] >> coarse)) >> SHIFT)
+        weights[i] = min(max(moved, -MOST), MOST)
+    for other in range(len(history)):
+        if other != c:
+            first = _first(at, side, other, c)
+            w = taps + side * (other if other < c else other - 1)
+            for i in range(side):
+                moved = weights[w + i] + ((gain * (history[other, first + i] >> coarse)) >> SHIFT)
+                weights[w + i] = min(max(moved, -MOST), MOST)
+
+
+@jit
+def _share(shares: Ints, guesses: Ints, target: int) -> None:
     """Move the stages' shares by the sign of the error."""
     for k in range(len(shares)):
         target -= (guesses[k] * shares[k]) >> 16
     for k in range(len(shares)):
-        if (guesses[k] > 0) == (target > 0):
-            shares[k] += 8
-        else:
-            shares[k] -= 8
+        moved = shares[k] + (8 if (guesses[k] > 0) == (target > 0) else -8)
+        shares[k] = min(max(moved, 0), 2 << 16)
