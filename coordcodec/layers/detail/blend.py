@@ -1,10 +1,12 @@
 """The "blend" predictor: several simple predictions, weighted by how well each did nearby, corrected by context.
 
-For each sample: gather known neighbours; let simple predictors and three filters that learn (NLMS) predict it; weight each
-by the inverse cube of its recent error; add the mean error of earlier samples in the same context. All in 64 bit integers.
+For each sample: gather known neighbours; let simple predictors and three filters that learn (NLMS) predict it; weight
+each by the inverse cube of its recent error; add the mean error of earlier samples in the same context. All in 64 bit
+integers.
 
-Sources: Seemann and Tischer, "Generalized locally adaptive DPCM" (1997), for the blending; Wu and Memon, "Context-based, adaptive,
-lossless image coding" (1997), for the correction; Haykin, "Adaptive filter theory", for NLMS.
+Sources: Seemann and Tischer, "Generalized locally adaptive DPCM" (1997), for the blending; Wu and Memon,
+"Context-based, adaptive, lossless image coding" (1997), for the correction; Haykin, "Adaptive filter theory", for
+NLMS.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from numpy.typing import NDArray
 from coordcodec.layers.detail.jit import jit
 
 Ints = NDArray[Any]
+Int = Any  # a whole number of 64 bits
 
 FRACTION = 3  # bits of predictions beyond the point
 WEIGHT = 18  # bits of the filters' weights beyond the point
@@ -31,20 +34,28 @@ COUNT = 512  # a context's sums are halved here
 State = tuple[Ints, Ints, Ints, Ints, Ints, Ints, Ints]
 
 
-def new_state(subs: Ints, start: Ints, width: int) -> State:
+def new_state(subs: Ints, start: Ints, width: Int) -> State:
     """What a plane's prediction remembers, at its first sample; `width` is the size of the last axis."""
     count = len(subs) + len(RATES)
     filters = np.repeat(start[None], len(RATES), axis=0)
     errors = np.zeros((count, width + 4), np.int64)
     sums = np.zeros((CONTEXTS, 2), np.int64)
     few = np.zeros(8, np.int64)
-    return np.zeros(len(start), np.int64), filters, np.zeros(count, np.int64), errors, few, sums, np.zeros(count, np.int64)
+    return (
+        np.zeros(len(start), np.int64),
+        filters,
+        np.zeros(count, np.int64),
+        errors,
+        few,
+        sums,
+        np.zeros(count, np.int64),
+    )
 
 
 @jit
 def run_plane(
     planes: Ints,
-    channel: int,
+    channel: Int,
     residual: Ints,
     shape: Ints,
     own: Ints,
@@ -84,7 +95,7 @@ def run_plane(
 
 @jit
 def _remember(
-    exact: int, blended: int, context: int, guesses: Ints, errors: Ints, corner: Ints, sums: Ints, x: int, coarse: int
+    exact: Int, blended: Int, context: Int, guesses: Ints, errors: Ints, corner: Ints, sums: Ints, x: Int, coarse: Int
 ) -> None:
     """Note each prediction's error, and the error of their mean in its context."""
     for k in range(len(guesses)):
@@ -111,15 +122,15 @@ def _step(place: Ints, shape: Ints) -> None:
 @jit
 def _gather(
     planes: Ints,
-    channel: int,
-    p: int,
+    channel: Int,
+    p: Int,
     place: Ints,
     shape: Ints,
     own: Ints,
     cross: Ints,
     values: Ints,
     bounds: Ints,
-) -> int:
+) -> Int:
     """Fill `values` with neighbours, this channel's and up to two earlier channels', and return their base.
 
     A neighbour outside is the nearest sample inside; one that is not known yet is the nearest known one along an axis,
@@ -152,7 +163,7 @@ def _gather(
 
 
 @jit
-def _clamped(place: Ints, shape: Ints, offset: Ints) -> int:
+def _clamped(place: Ints, shape: Ints, offset: Ints) -> Int:
     """The flat place of a neighbour, or of the nearest sample inside the array."""
     q = 0
     for axis in range(4):
@@ -161,7 +172,7 @@ def _clamped(place: Ints, shape: Ints, offset: Ints) -> int:
 
 
 @jit
-def _guess(values: Ints, base: int, subs: Ints, filters: Ints, guesses: Ints, bounds: Ints) -> None:
+def _guess(values: Ints, base: Int, subs: Ints, filters: Ints, guesses: Ints, bounds: Ints) -> None:
     """All predictions, with fraction bits and inside the range: the simple ones, then the filters'."""
     low, high = bounds[0] << FRACTION, bounds[1] << FRACTION
     for k in range(len(subs)):
@@ -177,13 +188,13 @@ def _guess(values: Ints, base: int, subs: Ints, filters: Ints, guesses: Ints, bo
 
 
 @jit
-def _near(errors: Ints, corner: Ints, k: int, x: int) -> int:
+def _near(errors: Ints, corner: Ints, k: Int, x: Int) -> Int:
     """A prediction's error nearby: at the left, above, above to both sides."""
     return 2 * errors[k, x - 1] + errors[k, x] + errors[k, x + 1] + corner[k] + 1
 
 
 @jit
-def _mix(guesses: Ints, errors: Ints, corner: Ints, x: int) -> tuple[int, int]:
+def _mix(guesses: Ints, errors: Ints, corner: Ints, x: Int) -> tuple[Int, Int]:
     """The weighted mean of the predictions, and the error of the best nearby."""
     best = _near(errors, corner, 0, x)
     for k in range(1, len(guesses)):
@@ -199,7 +210,7 @@ def _mix(guesses: Ints, errors: Ints, corner: Ints, x: int) -> tuple[int, int]:
 
 
 @jit
-def _context(values: Ints, blended: int, spread: int) -> int:
+def _context(values: Ints, blended: Int, spread: Int) -> Int:
     """Which neighbours lie above the prediction (7 bits), and how large errors are nearby (3 bits)."""
     context = 0
     for i in range(min(7, len(values))):
@@ -211,7 +222,7 @@ def _context(values: Ints, blended: int, spread: int) -> int:
 
 
 @jit
-def _learn(value: int, base: int, values: Ints, filters: Ints, guesses: Ints, few: Ints, coarse: int) -> None:
+def _learn(value: Int, base: Int, values: Ints, filters: Ints, guesses: Ints, few: Ints, coarse: Int) -> None:
     """Move each filter's weights against its error, normalized by the power of its inputs (NLMS)."""
     power = np.int64(1)
     for i in range(len(values)):

@@ -20,8 +20,8 @@ def segment_costs(
     """About how many bits each segment takes in blocks of each size: (sizes, segments).
 
     signal: (n, channels), real. step: of the quantizer, in the signal's unit. Each magnitude counts what a geometric
-    distribution of its neighbours' mean would spend on it: two lower frequencies, three in the block before. A stand-in for
-    the real coder, with which the sizes of one segment can be compared.
+    distribution of its neighbours' mean would spend on it: two lower frequencies, three in the block before. A
+    stand-in for the real coder, with which the sizes of one segment can be compared.
     """
     n, count = len(signal), -(-len(signal) // segment)
     costs = np.empty((len(sizes), count))
@@ -51,7 +51,8 @@ def _bits(found: NDArray[np.float32], before: NDArray[np.float32]) -> float:
 def choose_blocks(
     signal: NDArray[Any], step: float, segment: int = 16384, sizes: Sequence[int] = BLOCKS, window: str = "sine"
 ) -> tuple[int, ...]:
-    """The block size of each segment, by `segment_costs`; the best single size where switching gains next to nothing."""
+    """The block size of each segment, by `segment_costs`; the best single size where switching gains next to
+    nothing."""
     costs = segment_costs(signal, step, segment, sizes, window)
     single = int(costs.sum(axis=1).argmin())
     best = costs.argmin(axis=0)

@@ -1,10 +1,10 @@
 """The "cascade" predictor: filters that learn (NLMS), one behind the other, along time; for sound.
 
-Each stage predicts what the stages before it left over. The first is fixed and of first order, the second sees all channels,
-later ones see one channel only. A last filter weights the stages' predictions. All in 64 bit integers.
+Each stage predicts what the stages before it left over. The first is fixed and of first order, the second sees all
+channels, later ones see one channel only. A last filter weights the stages' predictions. All in 64 bit integers.
 
-Sources: Huang, Yu et al., "Cascaded RLS-LMS prediction in MPEG-4 lossless audio coding" (2006), for the cascade and its last
-stage; Haykin, "Adaptive filter theory", for NLMS.
+Sources: Huang, Yu et al., "Cascaded RLS-LMS prediction in MPEG-4 lossless audio coding" (2006), for the cascade and
+its last stage; Haykin, "Adaptive filter theory", for NLMS.
 """
 
 from __future__ import annotations
@@ -17,14 +17,16 @@ from numpy.typing import NDArray
 from coordcodec.layers.detail.jit import jit
 
 Ints = NDArray[Any]
+Int = Any  # a whole number of 64 bits
 
 FRACTION = 4  # bits of stages' signals beyond the point
 WEIGHT = 20  # bits of the filters' weights beyond the point
 CLIP = 4  # errors count at most so many times their usual size
 HALF = 1 << (FRACTION - 1)
-SHIFT = 32 - WEIGHT
+SHIFT = 28 - WEIGHT
 MOST = 8 << WEIGHT  # the largest weight
-BOUND = 1 << 30  # of stages' signals
+BOUND = 1 << 22  # of stages' signals, shifted
+FLOOR = 256  # of a power
 FIRST = 31  # of 32: the fixed first stage
 
 
@@ -37,7 +39,7 @@ MAX_SPAN = 1 << 25
 State = tuple[Ints, Ints, Ints, Ints, Ints, Ints]
 
 
-def new_state(channels: int) -> State:
+def new_state(channels: Int) -> State:
     """What a prediction remembers, at its first sample."""
     count, longest = len(STAGES), max(stage[0] for stage in STAGES)
     history = np.zeros((count, channels, 2 * longest + 4096), np.int64)
@@ -48,7 +50,7 @@ def new_state(channels: int) -> State:
 
 
 @jit
-def run_channels(samples: Ints, residual: Ints, stages: Ints, state: State, low: int, high: int, decode: bool) -> None:
+def run_channels(samples: Ints, residual: Ints, stages: Ints, state: State, low: Int, high: Int, decode: bool) -> None:
     """Predict all channels in turn at each time: fill `residual` from `samples`, or the reverse if `decode`.
 
     samples, residual: (n, channels) int32, samples from low to high. stages: `STAGES` as int64.
@@ -56,8 +58,8 @@ def run_channels(samples: Ints, residual: Ints, stages: Ints, state: State, low:
     history, _, _, _, _, last = state
     longest = (history.shape[2] - 4096) // 2
     span = high - low + 1
-    coarse = FRACTION
-    while span >> coarse > 1 << 16:
+    coarse = 0
+    while span >> coarse > 1 << 17:
         coarse += 1
     at = longest
     for t in range(len(samples)):
@@ -78,38 +80,39 @@ def run_channels(samples: Ints, residual: Ints, stages: Ints, state: State, low:
 
 
 @jit
-def _total(c: int, at: int, stages: Ints, state: State, coarse: int) -> int:
+def _total(c: Int, at: Int, stages: Ints, state: State, coarse: Int) -> Int:
     """The prediction of a channel's next sample: the fixed stage's and the filters', by their shares."""
     history, weights, _, shares, guesses, last = state
     total = (last[c] * FIRST) >> 5
     for k in range(len(stages)):
-        guesses[k] = _predict(history[k], weights[k, c], c, at, stages[k])
+        guesses[k] = _predict(history[k], weights[k, c], c, at, stages[k], coarse)
         total += (guesses[k] * shares[c, k]) >> 16
     return total
 
 
 @jit
-def _update(exact: int, c: int, at: int, stages: Ints, state: State, coarse: int) -> None:
+def _update(exact: Int, c: Int, at: Int, stages: Ints, state: State, coarse: Int) -> None:
     """Give each stage what the stages before it left over, and let it learn."""
     history, weights, typical, shares, guesses, last = state
+    bound = BOUND << coarse
     left = exact - ((last[c] * FIRST) >> 5)
     _share(shares[c], guesses, left)
     for k in range(len(stages)):
         history[k, c, at] = left
-        left = min(max(left - guesses[k], -BOUND), BOUND)
+        left = min(max(left - guesses[k], -bound), bound)
         gain = _gain(history[k], typical[k], c, at, stages[k], left, coarse)
         _learn(history[k], weights[k, c], c, at, stages[k], gain, coarse)
     last[c] = exact
 
 
 @jit
-def _first(at: int, taps: int, other: int, c: int) -> int:
+def _first(at: Int, taps: Int, other: Int, c: Int) -> Int:
     """Where another channel's taps begin: they include the present if that channel comes before."""
     return at - taps + (1 if other < c else 0)
 
 
 @jit
-def _predict(history: Ints, weights: Ints, c: int, at: int, stage: Ints) -> int:
+def _predict(history: Ints, weights: Ints, c: Int, at: Int, stage: Ints, coarse: Int) -> Int:
     """The filter's output: this channel's past, then other channels' past, and the present of those before it."""
     taps, side = stage[0], stage[1]
     total = np.int64(0)
@@ -121,14 +124,14 @@ def _predict(history: Ints, weights: Ints, c: int, at: int, stage: Ints) -> int:
             w = taps + side * (other if other < c else other - 1)
             for i in range(side):
                 total += weights[w + i] * history[other, first + i]
-    return min(max(total >> WEIGHT, -BOUND), BOUND)
+    return min(max(total >> WEIGHT, -(BOUND << coarse)), BOUND << coarse)
 
 
 @jit
-def _gain(history: Ints, typical: Ints, c: int, at: int, stage: Ints, error: int, coarse: int) -> int:
+def _gain(history: Ints, typical: Ints, c: Int, at: Int, stage: Ints, error: Int, coarse: Int) -> Int:
     """The error, clipped to a few times its usual size, times the rate over the power of the inputs."""
     taps, side = stage[0], stage[1]
-    power = np.int64(16)
+    power = np.int64(FLOOR)
     for i in range(taps):
         small = history[c, at - taps + i] >> coarse
         power += small * small
@@ -138,14 +141,14 @@ def _gain(history: Ints, typical: Ints, c: int, at: int, stage: Ints, error: int
             for i in range(side):
                 small = history[other, first + i] >> coarse
                 power += small * small
-    fine = error >> (coarse - 4)
+    fine = error >> coarse
     most = (typical[c] >> 8) * CLIP + 4
     typical[c] += ((abs(fine) << 8) - typical[c]) >> 5
     return (min(max(fine, -most), most) * stage[2] << 12) // power
 
 
 @jit
-def _learn(history: Ints, weights: Ints, c: int, at: int, stage: Ints, gain: int, coarse: int) -> None:
+def _learn(history: Ints, weights: Ints, c: Int, at: Int, stage: Ints, gain: Int, coarse: Int) -> None:
     """Move the weights of a filter."""
     taps, side = stage[0], stage[1]
     for i in range(taps):
@@ -161,7 +164,7 @@ def _learn(history: Ints, weights: Ints, c: int, at: int, stage: Ints, gain: int
 
 
 @jit
-def _share(shares: Ints, guesses: Ints, target: int) -> None:
+def _share(shares: Ints, guesses: Ints, target: Int) -> None:
     """Move the stages' shares by the sign of the error."""
     for k in range(len(shares)):
         target -= (guesses[k] * shares[k]) >> 16

@@ -1,9 +1,11 @@
-"""Fill unknown samples smoothly, so that a transform spends little on them. Encoder only: a decoder drops those samples.
+"""Fill unknown samples smoothly, so that a transform spends little on them. Encoder only: a decoder drops those
+samples.
 
 Averages of known samples go down a pyramid of halved arrays until one is known; on the way up unknown samples take the
 coarser array's values and are relaxed towards the mean of their neighbours.
 
-Sources: Gortler, Grzeszczuk, Szeliski and Cohen, "The lumigraph" (1996), section 4 (push and pull); relaxation is Jacobi's.
+Sources: Gortler, Grzeszczuk, Szeliski and Cohen, "The lumigraph" (1996), section 4 (push and pull); relaxation is
+Jacobi's.
 """
 
 from __future__ import annotations
@@ -20,8 +22,8 @@ Bools = NDArray[np.bool_]
 def fill(values: Floats, known: Bools, periodic: Sequence[bool] = (), rounds: int = 8) -> Floats:
     """A copy of `values`, float64 of (n0, .., nk, channels), with smooth values where `known`, (n0, .., nk), is False.
 
-    Unknown values may be anything, NaN too. periodic: per axis; none if left out. rounds: of relaxation on each level. With
-    no known sample all become zero. Raises ValueError if the shapes do not fit.
+    Unknown values may be anything, NaN too. periodic: per axis; none if left out. rounds: of relaxation on each
+    level. With no known sample all become zero. Raises ValueError if the shapes do not fit.
     """
     if values.shape[:-1] != known.shape:
         raise ValueError(f"the mask of {known.shape} does not fit values of {values.shape}")

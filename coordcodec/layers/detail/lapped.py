@@ -1,13 +1,14 @@
 """Lapped cosines (MDCT) along time, with blocks of 64 to 4096 samples that may change from segment to segment.
 
-A block of N samples gives N coefficients. At each edge between two blocks the signal is folded over a slope as long as the
-smaller one of them, centred on the edge, and each block then takes an orthonormal DCT-IV: together the MDCT with windows
-that are flat where a long block meets a short one. Nothing is folded at the two ends. The basis is orthonormal, so an error
-has the same energy in coefficients as in samples. Floats: equal to about 1e-15 of the signal, not to the bit, everywhere.
+A block of N samples gives N coefficients. At each edge between two blocks the signal is folded over a slope as long
+as the smaller one of them, centred on the edge, and each block then takes an orthonormal DCT-IV: together the MDCT
+with windows that are flat where a long block meets a short one. Nothing is folded at the two ends. The basis is
+orthonormal, so an error has the same energy in coefficients as in samples. Floats: equal to about 1e-15 of the
+signal, not to the bit, everywhere.
 
 Sources: Princen, Johnson and Bradley, "Subband/transform coding using filter bank designs based on time domain aliasing
-cancellation" (1987); Edler, "Coding of audio signals with overlapping block transform and adaptive window functions" (1989);
-Malvar, "Lapped transforms for efficient transform/subband coding" (1990).
+cancellation" (1987); Edler, "Coding of audio signals with overlapping block transform and adaptive window functions"
+(1989); Malvar, "Lapped transforms for efficient transform/subband coding" (1990).
 """
 
 from __future__ import annotations

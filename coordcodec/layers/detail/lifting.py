@@ -3,8 +3,8 @@
 Each step adds to one half a rounded sum of the neighbours in the other half, so its inverse subtracts the same integer:
 the round trip is exact whatever the rounding, even when int32 or int64 runs over, since both wrap the same way.
 
-Sources: Daubechies and Sweldens, "Factoring wavelet transforms into lifting steps" (1998), section 7.7 (CDF 9/7) and 7.5
-(5/3); Calderbank, Daubechies, Sweldens and Yeo, "Wavelet transforms that map integers to integers" (1998).
+Sources: Daubechies and Sweldens, "Factoring wavelet transforms into lifting steps" (1998), section 7.7 (CDF 9/7) and
+7.5 (5/3); Calderbank, Daubechies, Sweldens and Yeo, "Wavelet transforms that map integers to integers" (1998).
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ _CHUNK = 1 << 16  # elements of a temporary: it stays in the cache
 def split(array: Ints, axis: int, kind: str, circle: bool) -> tuple[Ints, Ints]:
     """The low and the high half, ceil(n/2) and floor(n/2) long, of an array along an axis of n samples.
 
-    circle: the axis is periodic. It wraps if n is even; if n is odd its ends are mirrored as on an open axis. An axis of one
-    sample is its own low half.
+    circle: the axis is periodic. It wraps if n is even; if n is odd its ends are mirrored as on an open axis. An axis
+    of one sample is its own low half.
     """
     low = array[_along(axis, array.ndim, slice(0, None, 2))].copy()
     high = array[_along(axis, array.ndim, slice(1, None, 2))].copy()

@@ -9,8 +9,8 @@
 | blend | many predictors, weighted, corrected by context | `blend` |
 | cascade | filters behind one another, along the first axis: sound | `cascade` |
 
-Residuals are taken modulo the number of values from `low` to `high` and lie around zero, so that even a full 32 bit range
-cannot run over: from -(span // 2) to span - 1 - span // 2.
+Residuals are taken modulo the number of values from `low` to `high` and lie around zero, so that even a full 32 bit
+range cannot run over: from -(span // 2) to span - 1 - span // 2.
 """
 
 from __future__ import annotations
@@ -31,7 +31,8 @@ METHODS = ("none", "left", "plane", "med", "blend", "cascade")
 def residual(samples: NDArray[np.int32], method: str, low: int, high: int) -> NDArray[np.int32]:
     """What a predictor leaves over of samples (n0, .., nk, channels), 1 to 4 axes and channels.
 
-    samples: int32 from low to high. "cascade" takes one axis, up to 8 channels and high - low < 2^25. Raises ValueError.
+    samples: int32 from low to high. "cascade" takes one axis, up to 8 channels and high - low < 2^25. Raises
+    ValueError.
     """
     _check(samples, method, low, high)
     if samples.size and (samples.min() < low or samples.max() > high):

@@ -11,7 +11,8 @@ from coordcodec.layers.detail.lifting import MARGIN, Ints
 from coordcodec.layers.detail.wavelet import Wavelet, merge_level
 
 Span = tuple[int, int]
-"""start and stop along an axis. On a periodic axis start may be negative and stop beyond the end: indices are taken modulo
+"""start and stop along an axis. On a periodic axis start may be negative and stop beyond the end: indices are taken
+modulo
 its length. At most once around."""
 
 
@@ -36,8 +37,9 @@ class _Level:
 def support(wavelet: Wavelet, region: Sequence[Span]) -> list[tuple[Span, ...]]:
     """Per band, in the order of `Wavelet.bands`, the spans along every axis that the samples of a region depend on.
 
-    region: (start, stop) per axis, not empty, inside the array; on a periodic axis it may cross the seam. A few coefficients
-    more than needed are named: pairs of low and high, with a margin. Raises ValueError for a region outside.
+    region: (start, stop) per axis, not empty, inside the array; on a periodic axis it may cross the seam. A few
+    coefficients more than needed are named: pairs of low and high, with a margin. Raises ValueError for a region
+    outside.
     """
     levels = _levels(wavelet, region)
     return [

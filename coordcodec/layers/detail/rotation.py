@@ -1,11 +1,11 @@
 """Rotations across channels, in integers and exactly reversible: luma and chroma, mid and side, or fitted to a signal.
 
-A plane rotation by an angle a is three shears, each an integer lifting step, so that even a fitted rotation gives back the
-same integers. "fitted" and "opponent" are orthonormal up to rounding: equal steps in all channels give the least squared
-error. For a lossy layer give samples with fraction bits, as for wavelets.
+A plane rotation by an angle a is three shears, each an integer lifting step, so that even a fitted rotation gives
+back the same integers. "fitted" and "opponent" are orthonormal up to rounding: equal steps in all channels give the
+least squared error. For a lossy layer give samples with fraction bits, as for wavelets.
 
-Sources: Malvar and Sullivan, "YCoCg-R: a color space with RGB reversibility and low dynamic range" (JVT-I014, 2003); Daubechies and
-Sweldens, "Factoring wavelet transforms into lifting steps" (1998), section 7.3 (three shears).
+Sources: Malvar and Sullivan, "YCoCg-R: a color space with RGB reversibility and low dynamic range" (JVT-I014, 2003);
+Daubechies and Sweldens, "Factoring wavelet transforms into lifting steps" (1998), section 7.3 (three shears).
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ class Rotation:
     """A rotation of the last axis.
 
     kind: "identity"; "midside" (the first two channels) and "ycocg" (the first three) leave the others alone, as does
-    "opponent" (orthonormal, the first three); "fitted" turns all channels by `turns`: for each pair of channels, in the order
-    (0, 1), (0, 2), .., (1, 2), .., tan(half the angle) * 2^14, -2^14 to 2^14. Raises ValueError.
+    "opponent" (orthonormal, the first three); "fitted" turns all channels by `turns`: for each pair of channels, in
+    the order (0, 1), (0, 2), .., (1, 2), .., tan(half the angle) * 2^14, -2^14 to 2^14. Raises ValueError.
     """
 
     kind: str = "identity"
@@ -49,9 +49,9 @@ class Rotation:
     def forward(self, array: Ints) -> Ints:
         """The rotated channels of an int32 or int64 array (.., channels), in its own type.
 
-        "midside" gives mean and difference, "ycocg" Y, Co and Cg of R, G and B; a fitted rotation should bring the channel
-        of most energy first. Values are what they should be while sums of two |samples| fit the type (int64: 2^45);
-        beyond it they wrap, and the inverse still gives the samples back.
+        "midside" gives mean and difference, "ycocg" Y, Co and Cg of R, G and B; a fitted rotation should bring the
+        channel of most energy first. Values are what they should be while sums of two |samples| fit the type (int64:
+        2^45); beyond it they wrap, and the inverse still gives the samples back.
         """
         found = self._checked(array)
         if self.kind == "midside":

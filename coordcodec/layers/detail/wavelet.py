@@ -1,11 +1,11 @@
 """Separable wavelets of integers: CDF 9/7 for lossy layers, 5/3 for reversible ones, on 1 to 5 axes of any size.
 
 Nothing is scaled between the lifting steps, so that both kinds are exactly reversible and the synthesis of a file's
-integers gives the same integers everywhere. A band's scale is in its norm instead (`Wavelet.norms`). For 9/7, give samples
-with fraction bits (shifted left by 6 to 12): rounding then costs a small part of a unit.
+integers gives the same integers everywhere. A band's scale is in its norm instead (`Wavelet.norms`). For 9/7, give
+samples with fraction bits (shifted left by 6 to 12): rounding then costs a small part of a unit.
 
-Sources: Antonini, Barlaud, Mathieu and Daubechies, "Image coding using wavelet transform" (1992); Le Gall and Tabatabai (1988);
-for lifting see `lifting`.
+Sources: Antonini, Barlaud, Mathieu and Daubechies, "Image coding using wavelet transform" (1992); Le Gall and
+Tabatabai (1988); for lifting see `lifting`.
 """
 
 from __future__ import annotations
@@ -50,9 +50,9 @@ def default_levels(shape: Sequence[int], smallest: int = 8, most: int = 6) -> tu
 class Wavelet:
     """A transform of arrays of one shape.
 
-    shape: 1 to 5 axes, each of 1 sample or more; channels are an axis with no levels. levels: per axis, 0 to 16; level l
-    splits the axes that have l levels or more. kind: "5/3" or "9/7". periodic: per axis; none if left out. Raises ValueError
-    for anything else.
+    shape: 1 to 5 axes, each of 1 sample or more; channels are an axis with no levels. levels: per axis, 0 to 16;
+    level l splits the axes that have l levels or more. kind: "5/3" or "9/7". periodic: per axis; none if left out.
+    Raises ValueError for anything else.
     """
 
     shape: tuple[int, ...]
@@ -93,7 +93,8 @@ class Wavelet:
         return list(_bands(self))
 
     def norms(self) -> list[float]:
-        """Per band, the L2 norm of its synthesis basis: what an error of one in a coefficient does, far from a border."""
+        """Per band, the L2 norm of its synthesis basis: what an error of one in a coefficient does, far from a
+        border."""
         return [self.integer_norm(band) / (1 << NORM_BITS) for band in self.bands()]
 
     def integer_norm(self, band: Band) -> int:
@@ -107,8 +108,8 @@ class Wavelet:
     def forward(self, array: Ints) -> list[Ints]:
         """The bands of an int32 or int64 array, in its own type, in the order of `bands()`.
 
-        Coefficients are what they should be while |samples| <= limit(dtype); beyond it they wrap, and the inverse still gives
-        the samples back.
+        Coefficients are what they should be while |samples| <= limit(dtype); beyond it they wrap, and the inverse
+        still gives the samples back.
         """
         if array.shape != self.shape or array.dtype not in (np.int32, np.int64):
             raise ValueError(f"expected int32 or int64 of shape {self.shape}, not {array.dtype} of {array.shape}")
@@ -143,7 +144,7 @@ class Wavelet:
             growth *= max(low[self.kind] ** max(levels - 1, 0) * gain[self.kind], 1.0) if levels else 1.0
         # A sum of two is multiplied by at most 2^17.
         top = np.iinfo(dtype).max if dtype == np.int32 else (1 << 44)
-        return int(math.floor(top / growth)) - 64
+        return math.floor(top / growth) - 64
 
 
 def merge_level(parts: list[Ints], axes: Sequence[int], kind: str, circles: Sequence[bool]) -> Ints:

@@ -1,7 +1,7 @@
 """L2 norms of the wavelets' synthesis bases along one axis, times 2^16. Frozen: steps in files are made of them.
 
-The impulse response of the inverse without rounding, far from a border, after 0 to 16 levels; `tests/test_bases.py` computes
-them.
+The impulse response of the inverse without rounding, far from a border, after 0 to 16 levels; `tests/test_bases.py`
+computes them.
 """
 
 from __future__ import annotations
