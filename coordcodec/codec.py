@@ -97,7 +97,8 @@ def make_recipe(modality: Modality, preset: str | None = None, **choices: Any) -
 def check_names(recipe: Recipe) -> None:
     """Raise UnknownName, FileError, InitialisationError or PluginError unless all that a recipe names is here."""
     for kind in recipe.choices.values():
-        in_loop(kind.quantizer)
+        if hasattr(kind, "quantizer"):
+            in_loop(kind.quantizer)
     inits.check_named(recipe.init)
 
 

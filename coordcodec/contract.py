@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from typing import Any, BinaryIO
 
 import numpy as np
+from numpy.typing import NDArray
 
-from coordcodec.data import NAME, Coords, Field, Floats, Grid, SampleType, Signal, on_grid
+from coordcodec.data import NAME, Coords, Field, Floats, Grid, SampleType, Signal, on_grid, samples_on
 from coordcodec.errors import PluginError
 from coordcodec.hookspecs import API, Modality, Previewer, Sampled, Source
 from coordcodec.recipe import Recipe
@@ -195,6 +196,13 @@ class _Asked:
             raise self.broken(f"must ask its field for the values on a Grid, it asked with {type(given).__name__}")
         try:
             return on_grid(self.field, grid)
+        except ValueError as error:
+            raise self.broken(f"asked its field wrongly: {error}") from error
+
+    def samples_on(self, grid: Grid, kind: SampleType, fill: float | None = None) -> NDArray[Any]:
+        """See `coordcodec.data.samples_on`."""
+        try:
+            return samples_on(self.field, grid, kind, fill)
         except ValueError as error:
             raise self.broken(f"asked its field wrongly: {error}") from error
 

@@ -42,6 +42,7 @@ __all__ = [
     "on_grid",
     "round_step",
     "sample",
+    "samples_on",
 ]
 
 Field = Callable[[Coords], Floats]
@@ -70,6 +71,15 @@ def on_grid(field: Field, grid: Grid) -> Floats:
 def grid_of(meta: Mapping[str, Any]) -> Grid:
     """The grid of a signal, from the keys that it adds to its meta. Raises SignalError where they say none."""
     return Grid(tuple(meta["shape"]), periodic=tuple(meta.get("periodic", ())))
+
+
+def samples_on(field: Field, grid: Grid, kind: SampleType, fill: float | None = None) -> NDArray[Any]:
+    """A field's samples on a grid, (n, c); of a file that promises something of them exactly those.
+
+    kind, fill: see `SampleType.samples`.
+    """
+    own: Callable[..., NDArray[Any]] | None = getattr(field, "samples_on", None)
+    return kind.samples(on_grid(field, grid), fill) if own is None else own(grid, kind, fill)
 
 
 def check_meta(meta: Mapping[str, Any]) -> Mapping[str, Any]:

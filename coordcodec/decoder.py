@@ -173,7 +173,7 @@ class Compressed:
         if kind is None:
             raise SignalError(f"this file does not say what its samples are, nor does {self.container.modality!r}")
         grid = grid_of(self.container.meta)
-        return kind.samples(self.field.on_grid(grid), fill)
+        return self.field.samples_on(grid, kind, fill)
 
     @property
     def modality(self) -> Modality:

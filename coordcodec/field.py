@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from coordcodec.clock import Progress
-from coordcodec.data import Coords, Field, Floats, Grid, on_grid, sample
+from coordcodec.data import Coords, Field, Floats, Grid, SampleType, on_grid, sample
 from coordcodec.mask import Mask
+
+
+def _never(grid: Grid) -> bool:
+    return False
 
 
 @dataclass
@@ -49,6 +55,18 @@ class SumField:
             for part, coords in grid.slices():
                 values[part][~self.mask.at(coords)] = np.nan
         return values
+
+    def samples_on(self, grid: Grid, kind: SampleType, fill: float | None = None) -> NDArray[Any]:
+        """The samples on a grid, (n, c); where all layers are exact on it, without a detour over float32."""
+        exact = [layer.exact_on(grid) for layer in self.layers if getattr(layer, "holds", _never)(grid)]
+        if len(exact) < len(self.layers):
+            return kind.samples(self.on_grid(grid), fill)
+        self._report(len(grid))
+        values = sum(exact[1:], exact[0])
+        if self.mask:
+            for part, coords in grid.slices():
+                values[part][~self.mask.at(coords)] = np.nan
+        return kind.samples(values, fill)
 
     def _report(self, points: int) -> None:
         if self.progress:

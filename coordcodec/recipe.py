@@ -14,8 +14,9 @@ from coordcodec.specs import CHOICES, PRESETS, RENAMED, Choices, check_ranges
 
 EFFORTS = range(1, 10)
 PRECISIONS = "auto", "float32", "bfloat16"
-TARGETS = ("rate", "num_bytes", "quality", "target_score")
-_SAID = {"num_bytes": "bytes", "target_score": "score"}
+LAYERS = "auto", *CHOICES
+TARGETS = ("rate", "num_bytes", "quality", "target_score", "max_error", "lossless")
+_SAID = {"num_bytes": "bytes", "target_score": "score", "max_error": "largest error"}
 
 
 @dataclass(frozen=True, init=False)
@@ -28,6 +29,9 @@ class Recipe:
     quality: 1 to 100; 50 is the size of the modality's default target, 12 more are twice the bytes.
     target_score: the modality's main score (psnr_db for pictures); the smallest file that reaches it, found by a few
         fits, see `coordcodec.encoder.search`. Or a choice of a layer that fixes the size, such as a width.
+    max_error: no sample is further than this from the original, > 0, in the samples' unit; a number, or a text such as
+        "0.1K" (the unit is checked) or "0.5%" (of the range of the samples).
+    lossless: samples that are integers come back exactly.
     lenient: a rate or size too small to be met gives the smallest file and a warning instead of an error; set
         where the target is a default and not somebody's choice.
 
@@ -35,6 +39,7 @@ class Recipe:
     effort: 1 (seconds) to 9 (as long as it helps); decides the steps of a fit unless a layer's choices do.
     time_budget: seconds that fit, quantization and coding may take, >= 0, whatever effort or steps say; which bytes
         come out then depends on the machine. None: no limit.
+    layers: what the file is made of: a kind of layer, see `coordcodec.specs`; or "auto".
     init: where the fit starts. "auto": at the shipped learned initialisation that fits the modality and the size, if
         there is one and it helps; "none": at random, so that the file stands alone; else the name or the path of a
         learned initialisation, which then decides the network.
@@ -57,9 +62,12 @@ class Recipe:
     num_bytes: int | None = None
     quality: int | None = None
     target_score: float | None = None
+    max_error: float | str | None = None
+    lossless: bool | None = None
     lenient: bool = False
     effort: int = 5
     time_budget: float | None = None
+    layers: str = "auto"
     init: str = "auto"
     precision: str = "auto"
     threads: int | None = None
@@ -83,15 +91,28 @@ class Recipe:
         self._check()
 
     def _check(self) -> None:
+        object.__setattr__(self, "lossless", self.lossless or None)
         targets = [_SAID.get(name, name) for name in TARGETS if getattr(self, name) is not None]
         targets += [choice.fixed for choice in self.choices.values() if choice.fixed]
         if len(targets) > 1:
-            raise RecipeError(f"choose one of rate, bytes, quality, score and width, got {' and '.join(targets)}")
+            names = "rate, bytes, quality, score, largest error, lossless, width and step"
+            raise RecipeError(f"choose one of {names}, got {' and '.join(targets)}")
         if self.target_score is not None and self.time_budget is not None:
             raise RecipeError("a score takes several fits and cannot be met within a time; choose one of the two")
         check_ranges(self, _RANGES)
-        if self.precision not in PRECISIONS:
-            raise UnknownName("precision", self.precision, PRECISIONS)
+        for name, choices in (("precision", PRECISIONS), ("layers", LAYERS)):
+            if getattr(self, name) not in choices:
+                raise UnknownName(name, getattr(self, name), choices)
+        able = [name for name, kind in CHOICES.items() if kind.promises]
+        if self.promised and self.layers not in ("auto", *able):
+            raise RecipeError(
+                f"layers {self.layers} can promise nothing of an error; choose auto or {' or '.join(able)}"
+            )
+
+    @property
+    def promised(self) -> bool:
+        """Whether something is promised of every sample."""
+        return self.max_error is not None or bool(self.lossless)
 
     def __getattr__(self, name: str) -> Any:
         """The choices of a kind of layer; or, deprecated, one of them without the kind."""

@@ -337,7 +337,7 @@ def forged(data, spec=None, chunk=None, network=None, **changes):
     (section,) = parsed.sections
     spec = dataclasses.replace(section.spec, **spec or {})
     if network:
-        spec = SimpleNamespace(**vars(spec), pack=lambda: network)
+        spec = SimpleNamespace(**vars(spec), early=True, pack=lambda: network)
     section = container.Section(spec, (section.chunks[0] if chunk is None else chunk,), section.init)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(container, "unpack", lambda data: None)  # what cannot be read back is not written
@@ -392,7 +392,7 @@ def test_damaged_payloads_with_a_right_checksum_are_refused_or_decode(compressed
 class Wasteful:
     """A fit whose final symbols take more than its drafts."""
 
-    fineness, bounds, slope = 8.0, (2.0, 12.0), 100.0
+    continuous, fineness, bounds, slope = False, 8.0, (2.0, 12.0), 100.0
 
     def symbols(self, fineness):
         return round(100 * fineness) + 57
@@ -402,11 +402,12 @@ class Wasteful:
 
 
 def test_sizes_of_files_are_found_even_when_a_quantizer_is_wasteful():
-    plan = SimpleNamespace(target=700, file=bytes)
+    frame = SimpleNamespace(ballast=0)
+    plan = SimpleNamespace(target=700, size=int, frame=frame)
     symbols, bits = RateControl(plan, Wasteful(), Clock()).run()
     assert 0.9 * 700 < symbols <= 700
     assert bits < 7
-    plan = SimpleNamespace(target=200, file=bytes)
+    plan = SimpleNamespace(target=200, size=int, frame=frame)
     with pytest.raises(RecipeError, match="made no file of at most 200 bytes"):
         RateControl(plan, Wasteful(), Clock()).run()
 

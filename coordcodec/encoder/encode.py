@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from coordcodec.clock import Clock, Progress
 from coordcodec.data import Signal
 from coordcodec.encoder.plan import make_plan
+from coordcodec.encoder.promise import check_kept
 from coordcodec.encoder.rate import RateControl
 from coordcodec.hookspecs import Modality
 from coordcodec.inits import Initialisation
@@ -46,6 +47,8 @@ def encode(
         symbols, fineness = RateControl(plan, fitted, clock).run()
         data = plan.file(symbols)
         facts = fitted.facts()
+    if plan.frame.container.promise:
+        check_kept(data, signal, plan.frame.container.promise)
     steps = facts.steps + facts.calls
     return Encoded(
         data,

@@ -6,6 +6,7 @@ import warnings
 from dataclasses import dataclass, replace
 
 from coordcodec.data import Signal, Symbols
+from coordcodec.encoder.promise import promise_of
 from coordcodec.errors import RecipeError
 from coordcodec.hookspecs import Modality, Sampled
 from coordcodec.inits import Initialisation
@@ -13,7 +14,7 @@ from coordcodec.layers import LAYERS, Layer
 from coordcodec.layers.protocol import Goal, Proposal, TooFewBytes
 from coordcodec.recipe import Recipe
 from coordcodec.specs import Spec
-from coordcodec.stream.container import Container, Frame, Section
+from coordcodec.stream.container import Container, Frame, Promise, Section
 
 USUAL_QUALITY, QUALITY_OCTAVE = 50, 12
 """The quality that is a modality's default target, and by how much more it is for twice the bytes."""
@@ -60,11 +61,14 @@ def make_plan(signal: Signal, modality: Modality, recipe: Recipe) -> Plan:
     Raises RecipeError when the target is below the smallest possible file; a lenient recipe and a quality get that file
     and a warning instead. Raises InitialisationError when the recipe names an initialisation that does not fit.
     """
-    (layer,) = LAYERS.values()
-    frame = Frame(frame_of(signal, modality))
+    layer = LAYERS[kind_for(signal, recipe)]
+    promise = promise_of(signal, recipe)
+    frame = Frame(frame_of(signal, modality, promise))
     elsewhere = frame.bytes
     target = target_bytes(recipe, modality, signal)
     goal = Goal(None if target is None else target - elsewhere, elsewhere)
+    if promise:
+        goal = Goal(None, elsewhere, promise.max_error, promise.max_error is None)
     words = _Words(signal, modality, recipe)
     try:
         proposal = layer.propose(signal, goal, recipe)
@@ -76,12 +80,21 @@ def make_plan(signal: Signal, modality: Modality, recipe: Recipe) -> Plan:
     return Plan(signal, modality, recipe, layer, proposal.spec, proposal.init, goal, frame)
 
 
-def frame_of(signal: Signal, modality: Modality) -> Container:
+def kind_for(signal: Signal, recipe: Recipe) -> str:
+    """The kind of layer that a file is made of."""
+    if recipe.layers != "auto":
+        return recipe.layers
+    fixing = [name for name, choices in recipe.choices.items() if choices.fixed]
+    able = [name for name, choices in recipe.choices.items() if choices.promises or not recipe.promised]
+    return (fixing or able)[0]
+
+
+def frame_of(signal: Signal, modality: Modality, promise: Promise | None = None) -> Container:
     """The file of a signal without its layers; it leaves out the type of samples only where it needs no version 5."""
     periodic, kind = signal.periodic if any(signal.periodic) else (), signal.sample_type
     told = kind is None or (isinstance(modality, Sampled) and modality.sample_type(signal.meta) == kind)
     plain = Container(signal.modality, signal.dims, signal.meta, (), tuple(periodic), signal.grid_mask)
-    return plain if told and plain.simple else replace(plain, samples=kind)
+    return plain if told and plain.simple and not promise else replace(plain, samples=kind, promise=promise)
 
 
 def smallest_bytes(signal: Signal, modality: Modality, recipe: Recipe) -> int:
@@ -100,6 +113,8 @@ def target_bytes(recipe: Recipe, modality: Modality, signal: Signal) -> int | No
                 f"{modality.name} has no default size that a quality could refer to; use rate or num_bytes"
             )
         return max(1, round(usual * 2 ** ((recipe.quality - USUAL_QUALITY) / QUALITY_OCTAVE)))
+    if recipe.promised:
+        return None
     if recipe.num_bytes is not None:
         return recipe.num_bytes
     if recipe.rate is None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from coordcodec.clock import Clock
 from coordcodec.data import Symbols
 from coordcodec.encoder.plan import Plan
@@ -13,6 +15,20 @@ _AIM, _TOLERANCE = 0.988, 0.006
 _LEAST = 0.97
 """A result below this share of the target is worth another try."""
 _ATTEMPTS = 9
+_TRIALS = 10
+"""Of layers whose size follows the step closely: at most so many."""
+_NEAR, _FEW = 0.008, 20
+"""A share of the target and a number of bytes: what is no further below it is near enough."""
+
+
+def _crossing(tried: list[tuple[float, float]], goal: float) -> float | None:
+    """Where a line through the nearest trials below and above a goal meets it; None without both."""
+    below = [trial for trial in tried if trial[1] <= goal]
+    above = [trial for trial in tried if trial[1] > goal]
+    if not below or not above:
+        return None
+    (left, low), (right, high) = max(below, key=lambda t: t[1]), min(above, key=lambda t: t[1])
+    return left + (right - left) * (goal - low) / (high - low)
 
 
 class RateControl:
@@ -33,6 +49,8 @@ class RateControl:
         fitted, target = self.fitted, self.plan.target
         if target is None or fitted.slope == 0:
             return fitted.symbols(fitted.fineness), fitted.fineness
+        if fitted.continuous:
+            return self._closed_in(target)
         fineness = self._drafted(target)
         best: tuple[int, Symbols, float] | None = None
         for attempt in range(_ATTEMPTS):
@@ -55,6 +73,31 @@ class RateControl:
             raise RecipeError(
                 f"this quantizer made no file of at most {target} bytes; use another one or a larger target"
             )
+        return best[1], best[2]
+
+    def _closed_in(self, target: int) -> tuple[Symbols, float]:
+        """The symbols of the largest file found that takes at most the target, and no less than a little below it."""
+        fitted, (low, high) = self.fitted, self.fitted.bounds
+        fineness, tried = self._within(fitted.fineness), list[tuple[float, float]]()
+        best: tuple[int, Symbols, float] | None = None
+        for _ in range(_TRIALS):
+            symbols = fitted.symbols(fineness)
+            taken = self.plan.size(symbols)
+            if taken <= target:
+                low = fineness
+                best = (taken, symbols, fineness) if best is None or taken > best[0] else best
+                if taken >= target - max(_NEAR * target, _FEW):
+                    break
+            else:
+                high = fineness
+            if high - low <= 1:
+                break
+            tried.append((fineness, math.log2(taken)))
+            goal = math.log2(target * (1 - _NEAR / 2))
+            wanted = _crossing(tried, goal) or fitted.toward(fineness, 2 ** (goal - tried[-1][1]))
+            fineness = float(min(max(round(wanted), low + 1), high - 1))
+        if best is None:
+            raise RecipeError(f"the coarsest steps take more than {target} bytes; use a larger target")
         return best[1], best[2]
 
     def _share(self, share: float, target: int) -> float:

@@ -1,6 +1,7 @@
 """Layers: a field is a sum of them. One folder per kind, each behind the interface of `protocol`."""
 
 from coordcodec.data import Signal
+from coordcodec.layers.detail.layer import Detail
 from coordcodec.layers.learnable import LearnableLayer
 from coordcodec.layers.protocol import Layer, Quantizable
 from coordcodec.layers.siren.layer import Siren
@@ -8,7 +9,7 @@ from coordcodec.specs import Spec
 
 __all__ = ["KINDS", "LAYERS", "Layer", "LearnableLayer", "Quantizable", "fitted_example", "layer_of", "learnable"]
 
-KINDS = (Siren(),)
+KINDS = (Siren(), Detail())
 LAYERS: dict[str, Layer] = {layer.kind: layer for layer in KINDS}
 """The layers by kind, in the order in which a file holds them."""
 

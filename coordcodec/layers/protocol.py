@@ -30,10 +30,19 @@ class Goal:
 
     bytes: at most so many for its section, side information included; None: open, its choices fix the size.
     elsewhere: bytes of the file outside that section.
+    max_error: no sample is further than this from the original, in the samples' unit; lossless: integers come back
+        exactly. With one of these bytes is None.
     """
 
     bytes: int | None = None
     elsewhere: int = 0
+    max_error: float | None = None
+    lossless: bool = False
+
+    @property
+    def promised(self) -> bool:
+        """Whether every sample is promised to be near enough."""
+        return self.lossless or self.max_error is not None
 
     @property
     def file(self) -> int | None:
@@ -90,9 +99,11 @@ class Facts:
 class Fitted(Protocol):
     """A layer fitted to one signal, to be quantized as finely as a size allows.
 
-    fineness: where to begin. bounds: the least and the most. slope: bytes for one more of it.
+    fineness: where to begin. bounds: the least and the most. slope: bytes for one more of it; 0: there is one size.
+    continuous: whether symbols are quick and sizes follow the fineness, whole numbers, closely.
     """
 
+    continuous: bool
     fineness: float
     bounds: tuple[float, float]
     slope: float
@@ -103,6 +114,10 @@ class Fitted(Protocol):
 
     def draft(self, fineness: float) -> Symbols:
         """The symbols of plain rounding, which take about as many bytes; quick."""
+        ...
+
+    def toward(self, fineness: float, ratio: float) -> float:
+        """Where the size should be so many times that at this fineness; only of what is continuous."""
         ...
 
     def facts(self) -> Facts:

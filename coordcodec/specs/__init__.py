@@ -5,7 +5,9 @@ A new kind of layer is two more classes here and a folder there.
 """
 
 from coordcodec.errors import ContainerError
-from coordcodec.specs import siren
+from coordcodec.specs import detail, siren
+from coordcodec.specs.detail import DetailSpec
+from coordcodec.specs.detail_choices import DetailChoices
 from coordcodec.specs.presets import PRESETS
 from coordcodec.specs.ranges import check_ranges
 from coordcodec.specs.siren import (
@@ -19,34 +21,33 @@ from coordcodec.specs.siren import (
 )
 from coordcodec.specs.siren_choices import SirenChoices
 
-Spec = SirenSpec
+Spec = SirenSpec | DetailSpec
 """What a decoder must know of a layer, of any kind."""
-Choices = SirenChoices
+Choices = SirenChoices | DetailChoices
 """What an encoder may be told of a layer, of any kind."""
-
-SECTIONS = {siren.SECTION: siren}
-"""What files of version 5 call the kinds of layer, and the modules that pack and unpack their Specs."""
 
 
 def pack_section(spec: Spec) -> tuple[int, bytes]:
-    """The number of a Spec's kind, and the beginning of its section."""
-    number, module = next((n, m) for n, m in SECTIONS.items() if spec.kind == m.KIND)
-    return number, module.pack_section(spec)
+    """What files of version 5 call a Spec's kind, and the beginning of its section."""
+    if isinstance(spec, SirenSpec):
+        return siren.SECTION, siren.pack_section(spec)
+    return detail.SECTION, detail.pack_section(spec)
 
 
 def unpack_section(
-    number: int, body: bytes, dims: int, channels: int, periodic: tuple[bool, ...]
+    number: int, body: bytes, dims: int, shape: tuple[int, ...], channels: int, periodic: tuple[bool, ...]
 ) -> tuple[Spec, bytes]:
     """The Spec at the beginning of a section, and what follows it. Raises ContainerError."""
-    if number not in SECTIONS:
-        raise ContainerError(
-            f"made by a newer version: a section of kind {number} is unknown here; upgrade: pip install -U coordcodec"
-        )
-    spec, chunk = SECTIONS[number].unpack_section(body, dims, channels, periodic)
-    return spec, chunk
+    if number == siren.SECTION:
+        return siren.unpack_section(body, dims, channels, periodic)
+    if number == detail.SECTION:
+        return detail.unpack_section(body, shape, channels, periodic)
+    raise ContainerError(
+        f"made by a newer version: a section of kind {number} is unknown here; upgrade: pip install -U coordcodec"
+    )
 
 
-CHOICES: dict[str, type[Choices]] = {kind.kind: kind for kind in (SirenChoices,)}
+CHOICES: dict[str, type[Choices]] = {kind.kind: kind for kind in (SirenChoices, DetailChoices)}
 """The choices of every kind, by its name."""
 
 RENAMED = {"pull": "rate_penalty"}
@@ -60,6 +61,8 @@ __all__ = [
     "RENAMED",
     "SIREN",
     "Choices",
+    "DetailChoices",
+    "DetailSpec",
     "SirenChoices",
     "SirenSpec",
     "Spec",

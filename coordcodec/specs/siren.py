@@ -42,6 +42,8 @@ class SirenSpec:
     kind: ClassVar[str] = KIND
     exact: ClassVar[bool] = False
     """Whether it decodes to the same numbers on every machine."""
+    early: ClassVar[bool] = True
+    """Whether files of versions 1 to 4 hold it."""
 
     dims: int
     channels: int

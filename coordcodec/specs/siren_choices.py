@@ -60,6 +60,8 @@ class SirenChoices:
     """
 
     kind: ClassVar[str] = "siren"
+    promises: ClassVar[bool] = False
+    """Whether a layer of this kind can keep a largest error."""
 
     width: int | None = None
     depth: int = 3

@@ -82,6 +82,8 @@ class Container:
 
     @property
     def simple(self) -> bool:
-        """Whether versions 1 to 4 describe it: one layer and nothing that these do not know."""
+        """Whether versions 1 to 4 describe it: one layer of the kind that they know and nothing that these do not know."""
+        if not all(section.spec.early for section in self.sections):
+            return False
         several = len(self.sections) > 1 or any(isinstance(value, bytes) for value in self.meta.values())
         return not (several or self.mask or self.samples or self.promise or any(self.periodic))

@@ -131,7 +131,8 @@ def unpack(data: bytes) -> Container:
         elif kind == SIDE:
             blobs, sizes["side_data"] = side.read(body), len(body)
         else:
-            spec, chunk = unpack_section(kind, body, container.dims, container.meta["channels"], container.periodic)
+            shape, channels = tuple(container.meta["shape"]), container.meta["channels"]
+            spec, chunk = unpack_section(kind, body, container.dims, shape, channels, container.periodic)
             sections.append(Section(spec, (chunk,), init))
     return _checked(replace(container, sections=tuple(sections), mask=mask, sizes=sizes), blobs)
 

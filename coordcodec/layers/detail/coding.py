@@ -1,0 +1,250 @@
+"""Symbols of a detail layer to chunks and back.
+
+A payload: the step's code (varint); where it is not 0 the three points, signed bytes; for lapped cosines a byte per
+plane, how many 64ths of the spectrum are coded; then the chunks, each a varint, its length, and as many bytes. A chunk
+holds the planes of one scale, or of all where the Spec does not split; a residual has a chunk of its own, the last.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from math import prod
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from coordcodec.data import Symbols
+from coordcodec.errors import ContainerError
+from coordcodec.inits import Initialisation
+from coordcodec.layers.detail.planes import Basis, Plane, basis_of
+from coordcodec.layers.detail.quantize import COARSEST, FINEST
+from coordcodec.layers.detail.symbols import Detailed
+from coordcodec.layers.protocol import Chunks
+from coordcodec.numbers import Reader, varint
+from coordcodec.specs import DetailSpec
+from coordcodec.specs.detail import MODELS
+from coordcodec.stream.grid import GridDecoder, GridEncoder, GridState
+
+Ints = NDArray[np.int32]
+PARTS = 64
+"""Of a spectrum, the shares that are coded are counted in."""
+MAX_SAMPLES = 1 << 30
+"""Values, channels counted, that a layer holds at most."""
+
+
+@dataclass(frozen=True)
+class Head:
+    """What stands before the chunks: the code of the step, the points, and the shares of lapped planes."""
+
+    step: int
+    points: tuple[int, int, int] = (0, 0, 0)
+    shares: bytes = b""
+
+    def pack(self) -> bytes:
+        """Its bytes."""
+        return varint(self.step) + (struct.pack("3b", *self.points) if self.step else b"") + self.shares
+
+    @staticmethod
+    def read(reader: Reader, spec: DetailSpec, planes: int) -> Head:
+        """From the beginning of a payload. Raises ContainerError."""
+        step = reader.varint("the step of a detail layer", FINEST, COARSEST)
+        points = struct.unpack("3b", reader.take(3)) if step else (0, 0, 0)
+        shares = reader.take(planes) if spec.basis == "lapped" else b""
+        if any(share > PARTS for share in shares):
+            raise ContainerError(f"damaged file: {max(shares)} of {PARTS} parts of a spectrum")
+        return Head(step, points, shares)
+
+
+def coded_shape(plane: Plane, share: int | None) -> tuple[int, ...]:
+    """The shape of the part of a plane that is coded."""
+    return plane.shape if share is None else (*plane.shape[:-1], -(-plane.shape[-1] * share // PARTS))
+
+
+def shares_of(planes: Sequence[Ints]) -> bytes:
+    """The share of each spectrum beyond which all is zero, in 64ths."""
+    found = []
+    for plane in planes:
+        used = np.flatnonzero(plane.any(axis=(0, 1)))
+        found.append(-(-(int(used[-1]) + 1) * PARTS // plane.shape[-1]) if len(used) else 0)
+    return bytes(found)
+
+
+class Walk:
+    """Planes in the order of a file, with what the coder may know of each."""
+
+    def __init__(self, spec: DetailSpec, basis: Basis) -> None:
+        self.spec, self.planes = spec, basis.planes
+        self.done: list[Ints] = []
+
+    def chunks(self) -> Iterator[list[int]]:
+        """The numbers of the planes of each chunk."""
+        numbers = range(len(self.planes))
+        if not self.spec.split:
+            yield list(numbers)
+            return
+        for _, members in groupby(numbers, key=lambda k: self.planes[k].scale):
+            yield list(members)
+
+    def through(
+        self, number: int, code: Callable[[int, Mapping[str, Any] | None], Ints], shape: tuple[int, ...]
+    ) -> None:
+        """Code each channel of a plane, given its guides, and keep it for those that follow."""
+        plane = self.planes[number]
+        whole = np.zeros((self.spec.channels, *plane.shape), np.int32)
+        inside = tuple(slice(0, n) for n in shape)
+        parent = None if plane.parent is None else _widened(self.done[plane.parent], plane.shape)
+        sibling = _sum(self.done[k] for k in plane.siblings) if plane.siblings else None
+        for channel in range(self.spec.channels):
+            guides: dict[str, Any] = {}
+            if parent is not None:
+                guides["parent"] = parent[channel]
+            if sibling is not None:
+                guides["sibling"] = _widened(sibling, plane.shape)[channel]
+            if channel:
+                guides["channel"] = whole[channel - 1][inside]
+            if prod(shape):
+                whole[channel][inside] = code(channel, guides or None)
+        self.done.append(whole)
+
+
+def _widened(plane: Ints, shape: tuple[int, ...]) -> Ints:
+    """A plane (channels, ...) of other sides, each value repeated where there are about twice as many."""
+    for axis, n in enumerate(shape, 1):
+        have = plane.shape[axis]
+        if have == n:
+            continue
+        plane = np.repeat(plane, 2, axis) if have < n and have * 2 <= n + 1 else plane
+        if plane.shape[axis] < n:
+            width = [(0, 0)] * plane.ndim
+            width[axis] = (0, n - plane.shape[axis])
+            plane = np.pad(plane, width, mode="edge") if plane.shape[axis] else np.pad(plane, width)
+        plane = plane[(*(slice(None),) * axis, slice(0, n))]
+    return plane
+
+
+def _sum(planes: Iterator[Ints]) -> Ints:
+    """The magnitudes of several planes, added; of sides that differ by one the shorter are filled up."""
+    first, *rest = (np.abs(plane) for plane in planes)
+    for other in rest:
+        first = first + _widened(other, first.shape[1:])
+    return first
+
+
+def encode(
+    symbols: Symbols, spec: DetailSpec, init: Initialisation | None = None, below: Mapping[str, Any] | None = None
+) -> Chunks:
+    """See `coordcodec.layers.protocol.Layer`."""
+    detailed = symbols if isinstance(symbols, Detailed) else Detailed(symbols)
+    if detailed.chunks is not None:
+        return detailed.chunks
+    writer = Writer(spec, detailed.step)
+    shares = shares_of(detailed.planes) if spec.basis == "lapped" else b""
+    writer.planes(detailed.planes, shares)
+    return writer.finish(detailed.points, shares, detailed.residual)
+
+
+class Writer:
+    """Codes planes as they are, or rounds what it is given as its own lengths suggest."""
+
+    def __init__(self, spec: DetailSpec, step: int, basis: Basis | None = None) -> None:
+        self.spec, self.step = spec, step
+        self.walk = Walk(spec, basis or basis_of(spec))
+        self.state = GridState(MODELS.index(spec.model))
+        self.coded: list[bytes] = []
+
+    def planes(self, planes: Sequence[Ints], shares: bytes, rate: int | None = None) -> list[Ints]:
+        """Code all planes; with a rate they are given in 64ths of a step and come back rounded."""
+        for members in self.walk.chunks():
+            coder = GridEncoder(self.state)
+            for number in members:
+                self._plane(coder, number, planes[number], shares[number] if shares else None, rate)
+            self.coded.append(coder.finish())
+        return self.walk.done
+
+    def _plane(self, coder: GridEncoder, number: int, values: Ints, share: int | None, rate: int | None) -> None:
+        plane = self.walk.planes[number]
+        shape = coded_shape(plane, share)
+        inside = tuple(slice(0, n) for n in shape)
+        zones = None if plane.zones is None else plane.zones[: shape[-1]]
+
+        def code(channel: int, guides: Mapping[str, Any] | None) -> Ints:
+            part = np.ascontiguousarray(values[channel][inside])
+            if rate is not None:
+                return coder.plane_rdo(part, rate, guides, zones)
+            coder.plane(part, guides, zones)
+            return part
+
+        self.walk.through(number, code, shape)
+
+    def finish(self, points: tuple[int, int, int], shares: bytes, residual: Ints | None = None) -> Chunks:
+        """The payload, as one chunk of the section."""
+        if residual is not None:
+            self.coded.append(_encode_residual(residual, self.state))
+        head = Head(self.step, points, shares).pack()
+        return (head + b"".join(varint(len(chunk)) + chunk for chunk in self.coded),)
+
+
+def _encode_residual(residual: Ints, state: GridState) -> bytes:
+    coder = GridEncoder(state)
+    for channel, plane in enumerate(residual):
+        coder.plane(np.ascontiguousarray(plane), {"channel": residual[channel - 1]} if channel else None)
+    return coder.finish()
+
+
+def check(spec: DetailSpec, init: bytes, chunks: Chunks) -> None:
+    """See `coordcodec.layers.protocol.Layer`."""
+    if init:
+        raise ContainerError("damaged file: a detail layer with a learned initialisation")
+    if prod(spec.shape) * spec.channels > MAX_SAMPLES:
+        raise ContainerError(f"a detail layer of shape {spec.shape} holds more than {MAX_SAMPLES} values")
+    try:
+        basis = basis_of(spec)
+    except ValueError as error:
+        raise ContainerError(f"damaged file: {error}") from None
+    _parse(spec, basis, b"".join(chunks))
+
+
+def _parse(spec: DetailSpec, basis: Basis, payload: bytes) -> tuple[Head, list[bytes]]:
+    """The head and the chunks. Raises ContainerError unless they can hold the planes."""
+    reader = Reader(payload)
+    head = Head.read(reader, spec, len(basis.planes))
+    coded = []
+    while reader.at < len(payload):
+        coded.append(reader.take(reader.varint("the length of a chunk", 0, len(payload))))
+    expected = len([*Walk(spec, basis).chunks()]) + bool(spec.spacing)
+    if len(coded) != expected:
+        raise ContainerError(f"damaged file: {len(coded)} chunks of a detail layer, expected {expected}")
+    if prod(spec.shape) * spec.channels > sum((len(c) << 15) + (1 << 16) for c in coded):
+        raise ContainerError(f"damaged file: too few bytes for a detail layer of shape {spec.shape}")
+    return head, coded
+
+
+def decode(
+    chunks: Chunks, spec: DetailSpec, init: Initialisation | None = None, below: Mapping[str, Any] | None = None
+) -> Detailed:
+    """See `coordcodec.layers.protocol.Layer`."""
+    basis = basis_of(spec)
+    head, coded = _parse(spec, basis, b"".join(chunks))
+    walk, state, rest = Walk(spec, basis), GridState(MODELS.index(spec.model)), iter(coded)
+    for members in walk.chunks():
+        coder = GridDecoder(state, next(rest))
+        for number in members:
+            plane = walk.planes[number]
+            shape = coded_shape(plane, head.shares[number] if head.shares else None)
+            zones = None if plane.zones is None else plane.zones[: shape[-1]]
+            walk.through(number, lambda _, guides, s=shape, z=zones, d=coder: d.plane(s, guides, z), shape)
+        coder.finish()
+    residual = _decode_residual(spec, state, next(rest)) if spec.spacing else None
+    return Detailed.of(head.step, head.points, walk.done, residual)
+
+
+def _decode_residual(spec: DetailSpec, state: GridState, chunk: bytes) -> Ints:
+    coder, found = GridDecoder(state, chunk), list[Ints]()
+    for channel in range(spec.channels):
+        found.append(coder.plane(spec.shape, {"channel": found[-1]} if channel else None))
+    coder.finish()
+    return np.stack(found)

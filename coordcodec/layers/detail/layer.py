@@ -1,0 +1,55 @@
+"""The kind "detail", as `coordcodec.layers.protocol` asks for it. Needs no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from coordcodec.clock import Clock, Progress
+from coordcodec.data import Signal, Symbols
+from coordcodec.inits import Initialisation
+from coordcodec.layers.detail import coding, propose
+from coordcodec.layers.detail.symbols import Detailed
+from coordcodec.layers.detail.values import DetailField, decoded
+from coordcodec.layers.protocol import Chunks, Fitted, Goal, Proposal
+from coordcodec.recipe import Recipe
+from coordcodec.specs import DetailSpec
+
+
+class Detail:
+    """Integers on the signal's grid, as they are or in a basis of wavelets or lapped cosines."""
+
+    kind = DetailSpec.kind
+    quick: Mapping[str, Any] = {}
+    check = staticmethod(coding.check)
+    encode = staticmethod(coding.encode)
+    decode = staticmethod(coding.decode)
+
+    def propose(self, signal: Signal, goal: Goal, recipe: Recipe) -> Proposal:
+        """See `coordcodec.layers.protocol.Layer`."""
+        return propose.propose(signal, goal, recipe)
+
+    def fit(
+        self,
+        signals: Sequence[Signal],
+        spec: DetailSpec,
+        goals: Sequence[Goal],
+        init: Initialisation | None,
+        recipe: Recipe,
+        clock: Clock,
+        progress: Progress | None = None,
+    ) -> list[Fitted]:
+        """See `coordcodec.layers.protocol.Layer`."""
+        from coordcodec.layers.detail.fit import DetailFitted
+
+        return [DetailFitted(signal, spec, goal, recipe) for signal, goal in zip(signals, goals, strict=True)]
+
+    def field(
+        self, spec: DetailSpec, symbols: Symbols, init: Initialisation | None, device: str, threads: int | None = None
+    ) -> DetailField:
+        """See `coordcodec.layers.protocol.Layer`."""
+        return DetailField(spec, decoded(spec, symbols if isinstance(symbols, Detailed) else Detailed(symbols)))
+
+    def describe(self, spec: DetailSpec, init: bytes, chunks: Chunks) -> dict[str, Any]:
+        """See `coordcodec.layers.protocol.Layer`."""
+        return {**spec.describe(), "sections": {"detail": sum(map(len, chunks))}}

@@ -1,0 +1,165 @@
+"""Which basis, for which signal and goal. Encoder only."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from coordcodec.data import Grid, SampleType, Signal
+from coordcodec.errors import RecipeError
+from coordcodec.layers.detail.blocks import choose_blocks
+from coordcodec.layers.detail.rotation import fit_rotation
+from coordcodec.layers.detail.values import values_of
+from coordcodec.layers.detail.wavelet import default_levels
+from coordcodec.layers.protocol import Goal, Proposal
+from coordcodec.recipe import Recipe
+from coordcodec.specs import DetailSpec
+from coordcodec.specs.detail import MAX_AXES, SEGMENT
+
+FINE = 16
+"""A lossy layer's integers are in 2^-16 of values."""
+SPACING = 15
+"""Of a residual on fractions: the basis is so much finer than the bound."""
+FRACTION = 4
+_SMALL = 4096
+"""Bytes below which a layer is one chunk."""
+
+
+def propose(signal: Signal, goal: Goal, recipe: Recipe) -> Proposal:
+    """See `coordcodec.layers.protocol.Layer`."""
+    if not isinstance(signal.coords, Grid) or signal.dims > MAX_AXES:
+        raise RecipeError(f"detail layers take grids of 1 to {MAX_AXES} axes; use --layers siren")
+    basis = _basis(signal, goal, recipe)
+    if basis == "lapped" and (signal.dims > 1 or any(signal.coords.periodic)):
+        raise RecipeError("lapped cosines take one axis that is no circle; choose another basis")
+    if basis == "lapped" and goal.promised:
+        raise RecipeError("lapped cosines can promise nothing of an error; choose another basis")
+    spec = _exact(signal, goal, basis) if goal.promised else _lossy(signal, goal, recipe, basis)
+    return Proposal(spec)
+
+
+def _basis(signal: Signal, goal: Goal, recipe: Recipe) -> str:
+    if recipe.detail.basis != "auto":
+        return recipe.detail.basis
+    if goal.lossless:
+        return "identity"
+    return "lapped" if signal.dims == 1 and not goal.promised and not any(signal.periodic) else "9/7"
+
+
+def _frame(signal: Signal) -> tuple[tuple[int, ...], int, tuple[bool, ...]]:
+    assert isinstance(signal.coords, Grid)
+    return signal.coords.shape, signal.channels, signal.coords.periodic
+
+
+def _model(signal: Signal) -> str:
+    return {1: "sound", 2: "picture"}.get(signal.dims, "field")
+
+
+def _lossy(signal: Signal, goal: Goal, recipe: Recipe, basis: str) -> DetailSpec:
+    shape, channels, periodic = _frame(signal)
+    values = values_of(signal)
+    unit = (2.0**-FINE,) * channels
+    rotation, turns = "identity", tuple[int, ...]()
+    if 2 <= channels <= 8:
+        fitted = fit_rotation(values.reshape(-1, channels))
+        rotation, turns = fitted.kind, fitted.turns
+    levels = default_levels(shape) if basis != "lapped" else ()
+    blocks = _blocks(values, goal) if basis == "lapped" else ()
+    split = goal.bytes is None or goal.bytes >= _SMALL
+    return DetailSpec(
+        *(
+            shape,
+            channels,
+            basis,
+            unit,
+            (),
+            periodic,
+            0,
+            levels,
+            _groups(shape) if levels else (),
+            blocks,
+            rotation,
+            turns,
+        ),
+        model=_model(signal),
+        split=split,
+    )
+
+
+def _blocks(values: NDArray[np.float64], goal: Goal) -> tuple[int, ...]:
+    """The block sizes that a step of about the right size asks for."""
+    bits = 8 * goal.bytes / values.size if goal.bytes is not None else 4.0
+    power = float(np.sqrt((values**2).mean())) or 1.0
+    # Six decibels a bit, and what a transform gains: enough to tell blocks from each other.
+    step = max(power * 2.0 ** (-1.5 * bits - 2), 2.0**-FINE)
+    return choose_blocks(values, step, SEGMENT)
+
+
+def _exact(signal: Signal, goal: Goal, basis: str) -> DetailSpec:
+    """Integers of which nothing is lost, or a basis and a residual that keeps the bound."""
+    shape, channels, periodic = _frame(signal)
+    kind = signal.sample_type
+    assert kind is not None
+    assert signal.samples is not None
+    known = signal.samples if signal.mask is None else signal.samples[signal.mask]
+    middle = (known.min(0).astype(np.float64) + known.max(0)) / 2
+    scale, offset = np.abs(np.array(kind.scale)), np.array(kind.offset)
+    bound = _safe_bound(goal, kind, float(np.abs(known).max()))
+    spacing = 0
+    if kind.whole:
+        step, middle = 1.0, np.rint(middle)
+        spacing = 0 if goal.lossless else 2 * int(bound) + 1
+    elif basis == "identity":
+        step = 2 * bound
+    else:
+        step, spacing = 2 * bound / SPACING, SPACING
+    if basis == "identity" and kind.whole and spacing:
+        step, spacing = float(spacing), 0
+    span = float((known.max(0).astype(np.float64) - known.min(0)).max()) / step
+    if span > 2**30:
+        raise RecipeError(
+            f"a largest error of {goal.max_error:g} is too small for samples that span {span * step:g}; "
+            f"use {span * step / 2**24:.2g} or more"
+        )
+    rotation = {3: "ycocg", 4: "ycocg", 2: "midside"}.get(channels, "identity") if goal.lossless else "identity"
+    levels = default_levels(shape) if basis in ("9/7", "5/3") else ()
+    return DetailSpec(
+        *(shape, channels, basis, tuple(step / scale), tuple((middle - offset) / np.array(kind.scale)), periodic),
+        fraction=FRACTION if basis == "9/7" else 0,
+        levels=levels,
+        groups=_groups(shape) if levels else (),
+        rotation=rotation,
+        predictor=_predictor(signal) if basis == "identity" else "none",
+        limits=_limits(known, middle, step, rotation) if basis == "identity" else (0, 0),
+        model=_model(signal),
+        spacing=spacing,
+        split=True,
+    )
+
+
+def _groups(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Which axes are split together: the last two, and of more the others together before them."""
+    return tuple(int(k >= len(shape) - 2) for k in range(len(shape))) if len(shape) > 2 else (0,) * len(shape)
+
+
+def _limits(samples: NDArray[Any], middle: NDArray[np.float64], step: float, rotation: str) -> tuple[int, int]:
+    """The least and the largest integer; differences of channels go further."""
+    ends = [np.rint((end.astype(np.float64) - middle) / step) for end in (samples.min(0), samples.max(0))]
+    reach = int(max(np.abs(ends[0]).max(), np.abs(ends[1]).max()))
+    reach = reach if rotation == "identity" else 2 * reach
+    return -reach, reach
+
+
+def _predictor(signal: Signal) -> str:
+    return "cascade" if signal.dims == 1 else "blend"
+
+
+def _safe_bound(goal: Goal, kind: SampleType, largest: float) -> float:
+    """The bound, less two units in the last place of what is written."""
+    if goal.max_error is None:
+        return 0.0
+    if kind.whole:
+        return goal.max_error
+    return goal.max_error - 2 * float(np.spacing(np.array(largest, kind.dtype)))

@@ -1,0 +1,45 @@
+"""Detail: what an encoder may be told of integers on the signal's grid."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+from coordcodec.errors import UnknownName
+from coordcodec.specs.detail import BASES
+from coordcodec.specs.ranges import check_ranges
+
+
+@dataclass(frozen=True, kw_only=True)
+class DetailChoices:
+    """What an encoder may be told of detail layers.
+
+    basis: "auto", or one of "identity", "9/7", "5/3" (wavelets), "lapped" (cosines along one axis).
+    step: the quantization step of a lossy layer, in the samples' unit, > 0, in place of a target.
+    rounding: how much a bit weighs against squared error when a coefficient is rounded, in hundredths of what theory
+        says, 0 to 1000; 0 rounds to the nearest.
+
+    Raises RecipeError for values out of range, UnknownName for another basis.
+    """
+
+    kind: ClassVar[str] = "detail"
+    promises: ClassVar[bool] = True
+    """Whether a layer of this kind can keep a largest error."""
+
+    basis: str = "auto"
+    step: float | None = None
+    rounding: float = 100.0
+
+    def __post_init__(self) -> None:
+        check_ranges(self, (("step", 1e-30, 1e30), ("rounding", 0, 1000)))
+        if self.basis not in ("auto", *BASES):
+            raise UnknownName("basis", self.basis, ("auto", *BASES))
+
+    @property
+    def fixed(self) -> str:
+        """The choice that fixes the size in place of a target, or nothing."""
+        return "" if self.step is None else "step"
+
+    def released(self) -> DetailChoices:
+        """The same without a fixed size."""
+        return replace(self, step=None)
