@@ -114,7 +114,9 @@ class Compressed:
         named = [section for section in self.container.sections if section.init]
         if not named or self.init:
             return self.init
-        found = inits.find(named[0].init, named[0].spec.network, self.container.modality)
+        network = named[0].spec.network
+        assert network is not None, "a section without one names no initialisation, see Layer.check"
+        found = inits.find(named[0].init, network, self.container.modality)
         self._check_init(found)
         return found
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,8 +14,17 @@ from coordcodec.data import Coords, Field, Floats, Grid, SampleType, on_grid, sa
 from coordcodec.mask import Mask
 
 
-def _never(grid: Grid) -> bool:
-    return False
+@runtime_checkable
+class ExactField(Protocol):
+    """A layer's field that decodes to the same numbers everywhere at the samples of some grids."""
+
+    def holds(self, grid: Grid) -> bool:
+        """Whether it has all samples of a grid."""
+        ...
+
+    def exact_on(self, grid: Grid) -> NDArray[np.float64]:
+        """Its values there, (n, c) float64."""
+        ...
 
 
 @dataclass
@@ -58,7 +67,8 @@ class SumField:
 
     def samples_on(self, grid: Grid, kind: SampleType, fill: float | None = None) -> NDArray[Any]:
         """The samples on a grid, (n, c); where all layers are exact on it, without a detour over float32."""
-        exact = [layer.exact_on(grid) for layer in self.layers if getattr(layer, "holds", _never)(grid)]
+        layers: list[Any] = list(self.layers)
+        exact = [layer.exact_on(grid) for layer in layers if isinstance(layer, ExactField) and layer.holds(grid)]
         if len(exact) < len(self.layers):
             return kind.samples(self.on_grid(grid), fill)
         self._report(len(grid))

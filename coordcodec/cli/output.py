@@ -111,7 +111,8 @@ def explain(encoded: Encoded, recipe: Recipe) -> None:
 def deprecated_facts(encoded: Encoded, recipe: Recipe) -> dict[str, Any]:
     """What --json said of the only kind of layer there was; until 1.0."""
     choices, described = recipe.choices[encoded.spec.kind], encoded.spec.describe()
-    return {"width": described.get("width"), "quantizer": choices.quantizer, "bits": round(encoded.bits, 3)}
+    quantizer = getattr(choices, "quantizer", None)
+    return {"width": described.get("width"), "quantizer": quantizer, "bits": round(encoded.bits, 3)}
 
 
 def print_json(facts: dict[str, Any]) -> None:

@@ -58,7 +58,7 @@ def _checked(bound: float, said: float | str, largest: float, kind: SampleType) 
     step = 0.0 if kind.whole else float(np.spacing(np.array(abs(largest), kind.dtype)))
     if bound < 4 * step:
         raise RecipeError(
-            f"a largest error of {said} is below what {kind.dtype} resolves near {largest:g}; use {4 * step:.3g} or more"
+            f"a largest error of {said} is less than {kind.dtype} resolves near {largest:g}; use {4 * step:.3g} or more"
         )
     return bound
 

@@ -34,7 +34,8 @@ class Scored:
         self.signal, self.modality, self.recipe = signal, modality, recipe
         self.clock, self.progress = clock, progress
         self.falling = getattr(modality, "lower_is_better", False)
-        self.has_quick = recipe.effort > QUICK_EFFORT and all(kind.steps is None for kind in recipe.choices.values())
+        steps = [getattr(kind, "steps", None) for kind in recipe.choices.values()]
+        self.has_quick = recipe.effort > QUICK_EFFORT and not any(number is not None for number in steps)
         self.warnings: dict[bytes, list[warnings.WarningMessage]] = {}
 
     @property

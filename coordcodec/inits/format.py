@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from coordcodec.data import Floats
 from coordcodec.errors import InitialisationError
 from coordcodec.inits.header import FORMAT, OURS, read_header
-from coordcodec.specs import INIT_BYTES, Spec, network_numbers
+from coordcodec.specs import INIT_BYTES, Network, network_numbers
 
 SUFFIX = ".safetensors"
 LOWEST_CODE, HIGHEST_CODE = -64, 63
@@ -46,7 +46,7 @@ class Initialisation:
 
     name: str
     modality: str
-    spec: Spec
+    spec: Network
     theta: Mapping[str, Floats] = field(repr=False)
     rates: tuple[Mapping[str, Floats], ...] = field(repr=False)
     codes: Mapping[str, NDArray[np.int8]] = field(repr=False)
@@ -71,7 +71,7 @@ class Initialisation:
 def pack(
     name: str,
     modality: str,
-    spec: Spec,
+    spec: Network,
     theta: Mapping[str, Any],
     rates: tuple[Mapping[str, Any], ...] | list[Mapping[str, Any]],
     codes: Mapping[str, Any],

@@ -11,7 +11,7 @@ from typing import Any
 
 from coordcodec.data import NAME
 from coordcodec.errors import InitialisationError
-from coordcodec.specs import NETWORK, Spec, unpack_network
+from coordcodec.specs import NETWORK, Network, unpack_network
 
 FORMAT = "coordcodec-init-1"
 
@@ -32,7 +32,7 @@ class Header:
 
     name: str
     modality: str
-    spec: Spec
+    spec: Network
     steps: int
     facts: Mapping[str, str]
 
@@ -85,7 +85,7 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return dict(pairs)
 
 
-def _spec(text: str) -> Spec:
+def _spec(text: str) -> Network:
     try:
         network = json.loads(text, object_pairs_hook=_unique)
         return unpack_network(network if isinstance(network, dict) else {})
@@ -95,7 +95,7 @@ def _spec(text: str) -> Spec:
         ) from None
 
 
-def _check_tensors(header: Mapping[str, Any], spec: Spec, body: int) -> int:
+def _check_tensors(header: Mapping[str, Any], spec: Network, body: int) -> int:
     """The number of inner steps, if the tensors are those that the network needs and no others."""
     shapes, steps = spec.shapes(), 0
     while f"rate{steps}/weight0" in header and steps <= MAX_STEPS:

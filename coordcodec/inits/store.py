@@ -14,7 +14,7 @@ from coordcodec.errors import FileError, InitialisationError, MissingInitialisat
 from coordcodec.files import read_bytes, write_bytes
 from coordcodec.inits.format import SUFFIX, Initialisation, parse
 from coordcodec.inits.header import MAX_FILE, Header, read_header
-from coordcodec.specs import Spec
+from coordcodec.specs import Network
 
 SHIPPED = Path(__file__).parent / "shipped"
 FOLDERS = "COORDCODEC_INITS"
@@ -31,7 +31,7 @@ class Entry:
     path: Path
     name: str
     modality: str
-    spec: Spec
+    spec: Network
     facts: dict[str, Any]
     sha256: str
     shipped: bool
@@ -103,7 +103,7 @@ def check_named(name: str) -> None:
         named(name)
 
 
-def find(id: bytes, spec: Spec, modality: str) -> Initialisation:
+def find(id: bytes, spec: Network, modality: str) -> Initialisation:
     """The initialisation that a compressed file names by the first 8 bytes of its SHA-256.
 
     spec, modality: the file's, to tell which one is meant. Raises MissingInitialisation when none of that hash is at

@@ -21,7 +21,7 @@ def layer_of(spec: Spec) -> Layer:
 
 def learnable() -> LearnableLayer:
     """The kind of layer of which initialisations are learned."""
-    return next(layer for layer in KINDS if hasattr(layer, "learnable"))
+    return next(layer for layer in KINDS if isinstance(layer, LearnableLayer))
 
 
 def fitted_example(signal: Signal) -> Quantizable:

@@ -6,12 +6,12 @@ Tensors go by name; those of tasks are each (tasks, ...), those of an initialisa
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from coordcodec.clock import Progress
 from coordcodec.data import Signal
 from coordcodec.recipe import Recipe
-from coordcodec.specs import Spec
+from coordcodec.specs import Network
 
 if TYPE_CHECKING:
     from torch import Tensor, device
@@ -52,7 +52,7 @@ class Loss(Protocol):
 class Learnable(Protocol):
     """Networks of one Spec, as they are learned."""
 
-    spec: Spec
+    spec: Network
 
     def draw(self, seed: int, recipe: Recipe, place: device) -> Params:
         """Random parameters to begin with."""
@@ -108,21 +108,22 @@ class Learnable(Protocol):
         ...
 
 
+@runtime_checkable
 class LearnableLayer(Protocol):
     """A kind of layer of which initialisations can be learned."""
 
     kind: str
 
-    def network_for(self, signal: Signal, recipe: Recipe, width: int) -> Spec:
+    def network_for(self, signal: Signal, recipe: Recipe, width: int) -> Network:
         """The network of that width for signals like this one."""
         ...
 
-    def learnable(self, spec: Spec) -> Learnable:
+    def learnable(self, spec: Network) -> Learnable:
         """Networks of that Spec."""
         ...
 
     def tasks(
-        self, signal: Signal, spec: Spec, recipe: Recipe, target: int | None, points: int, seed: int, place: device
+        self, signal: Signal, spec: Network, recipe: Recipe, target: int | None, points: int, seed: int, place: device
     ) -> Sequence[Any]:
         """The signal's parts, cut as they are for a file of so many bytes."""
         ...

@@ -19,7 +19,7 @@ from coordcodec.clock import Clock, Progress
 from coordcodec.data import Field, Signal, Symbols
 from coordcodec.inits import Initialisation
 from coordcodec.recipe import Recipe
-from coordcodec.specs import Spec
+from coordcodec.specs import Network, Spec
 
 Chunks = tuple[bytes, ...]
 
@@ -135,7 +135,7 @@ class Quantizable(Fitted, Protocol):
     updates: tensors by name, each (parts, ...). loss: of such tensors.
     """
 
-    spec: Spec
+    spec: Network
     updates: Any
     loss: Any
 
@@ -157,7 +157,7 @@ class Layer(Protocol):
     def fit(
         self,
         signals: Sequence[Signal],
-        spec: Spec,
+        spec: Any,
         goals: Sequence[Goal],
         init: Initialisation | None,
         recipe: Recipe,
@@ -167,28 +167,28 @@ class Layer(Protocol):
         """Fit one layer per signal, all of one Spec and from one initialisation."""
         ...
 
-    def check(self, spec: Spec, init: bytes, chunks: Chunks) -> None:
+    def check(self, spec: Any, init: bytes, chunks: Chunks) -> None:
         """Raise ContainerError unless the chunks can hold this Spec's symbols; allocates nothing of their size."""
         ...
 
     def encode(
-        self, symbols: Symbols, spec: Spec, init: Initialisation | None, below: Mapping[str, Any] | None = None
+        self, symbols: Symbols, spec: Any, init: Initialisation | None, below: Mapping[str, Any] | None = None
     ) -> Chunks:
         """The chunks of a section. below: the samples of the integer-exact layers before this one, if there are any."""
         ...
 
     def decode(
-        self, chunks: Chunks, spec: Spec, init: Initialisation | None, below: Mapping[str, Any] | None = None
+        self, chunks: Chunks, spec: Any, init: Initialisation | None, below: Mapping[str, Any] | None = None
     ) -> Symbols:
         """What `encode` was given. Raises ContainerError for damaged chunks."""
         ...
 
     def field(
-        self, spec: Spec, symbols: Symbols, init: Initialisation | None, device: str, threads: int | None = None
+        self, spec: Any, symbols: Symbols, init: Initialisation | None, device: str, threads: int | None = None
     ) -> Field:
         """The function that the symbols stand for."""
         ...
 
-    def describe(self, spec: Spec, init: bytes, chunks: Chunks) -> dict[str, Any]:
+    def describe(self, spec: Any, init: bytes, chunks: Chunks) -> dict[str, Any]:
         """What a section says of itself, for `info`; "sections" are the bytes of its parts."""
         ...

@@ -18,7 +18,7 @@ from coordcodec.layers import learnable
 from coordcodec.layers.learnable import Task
 from coordcodec.learning.plan import Plan
 from coordcodec.recipe import Recipe
-from coordcodec.specs import Spec
+from coordcodec.specs import Network
 
 T = TypeVar("T")
 
@@ -67,10 +67,10 @@ class Reader:
 
     def __init__(self, plan: Plan, modality: Modality, recipe: Recipe, device: torch.device) -> None:
         self.plan, self.modality, self.recipe, self.device = plan, modality, recipe, device
-        self.first: tuple[Path, Spec] | None = None
+        self.first: tuple[Path, Network] | None = None
 
     @property
-    def spec(self) -> Spec:
+    def spec(self) -> Network:
         """The network."""
         assert self.first is not None, "known from the first signal on"
         return self.first[1]
@@ -91,7 +91,7 @@ class Reader:
             raise Mixed(f"{first} has {spec.dims} axes and {path} has {signal.dims}: they cannot share one network")
         return signal if signal.channels == spec.channels else None
 
-    def _spec_for(self, signal: Signal) -> Spec:
+    def _spec_for(self, signal: Signal) -> Network:
         return learnable().network_for(signal, self.recipe, self.plan.width)
 
     def cut(self, signal: Signal, seed: int) -> list[Task]:

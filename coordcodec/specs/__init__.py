@@ -4,6 +4,8 @@ The bitstream numbers the kinds, so this package lists them all; what they do is
 A new kind of layer is two more classes here and a folder there.
 """
 
+from typing import Any, Protocol
+
 from coordcodec.errors import ContainerError
 from coordcodec.specs import detail, siren
 from coordcodec.specs.detail import DetailSpec
@@ -21,17 +23,48 @@ from coordcodec.specs.siren import (
 )
 from coordcodec.specs.siren_choices import SirenChoices
 
-Spec = SirenSpec | DetailSpec
-"""What a decoder must know of a layer, of any kind."""
+Network = SirenSpec
+"""The Spec of the kind whose initialisations are learned."""
+
+
+class Spec(Protocol):
+    """What a decoder must know of a layer, of any kind."""
+
+    @property
+    def kind(self) -> str:
+        """Its kind's name."""
+        ...
+
+    @property
+    def exact(self) -> bool:
+        """Whether it decodes to the same numbers on every machine."""
+        ...
+
+    @property
+    def early(self) -> bool:
+        """Whether files of versions 1 to 4 hold it."""
+        ...
+
+    @property
+    def network(self) -> Network | None:
+        """What a learned initialisation of it is for; None: there are none."""
+        ...
+
+    def describe(self) -> dict[str, Any]:
+        """The facts that `info` shows."""
+        ...
+
+
 Choices = SirenChoices | DetailChoices
 """What an encoder may be told of a layer, of any kind."""
 
 
 def pack_section(spec: Spec) -> tuple[int, bytes]:
     """What files of version 5 call a Spec's kind, and the beginning of its section."""
-    if isinstance(spec, SirenSpec):
-        return siren.SECTION, siren.pack_section(spec)
-    return detail.SECTION, detail.pack_section(spec)
+    if isinstance(spec, DetailSpec):
+        return detail.SECTION, detail.pack_section(spec)
+    assert isinstance(spec, SirenSpec)
+    return siren.SECTION, siren.pack_section(spec)
 
 
 def unpack_section(
@@ -63,6 +96,7 @@ __all__ = [
     "Choices",
     "DetailChoices",
     "DetailSpec",
+    "Network",
     "SirenChoices",
     "SirenSpec",
     "Spec",

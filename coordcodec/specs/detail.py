@@ -33,11 +33,11 @@ class DetailSpec:
     """Integers on the signal's grid: value = origin + unit * (basis + spacing * residual), per channel.
 
     shape, channels, periodic: the signal's grid, 1 to 4 axes, and values.
-    basis: one of BASES. fraction: bits that the integers of the basis have below one. levels: of a wavelet, per axis; groups:
-        which axes are split together, see `coordcodec.layers.detail.planes`.
-    blocks: of lapped cosines, the size for each SEGMENT samples.
-    unit: per channel, in values, > 0: what one is worth. origin: per channel, the value of 0; empty: 0, since the layers
-        before this one say the rest.
+    basis: one of BASES. fraction: bits that the integers of the basis have below one. levels: of a wavelet, per axis;
+        groups: which axes are split together, see `coordcodec.layers.detail.planes`. blocks: of lapped cosines, the
+        size for each SEGMENT samples.
+    unit: per channel, in values, > 0: what one is worth. origin: per channel, the value of 0; empty: 0, since the
+        layers before this one say the rest.
     rotation, turns: of the channels. predictor: of the identity basis; limits: the least and the largest of the
         integers that it predicts, int32. model: the coder's first state.
     spacing: of a second set of integers on the grid, which stands on the basis; 0: there is none.

@@ -82,7 +82,7 @@ class Container:
 
     @property
     def simple(self) -> bool:
-        """Whether versions 1 to 4 describe it: one layer of the kind that they know and nothing that these do not know."""
+        """Whether versions 1 to 4 describe it: one layer of a kind that they know, and nothing new."""
         if not all(section.spec.early for section in self.sections):
             return False
         several = len(self.sections) > 1 or any(isinstance(value, bytes) for value in self.meta.values())

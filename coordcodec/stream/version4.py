@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Sequence
+from typing import Any
 
 from coordcodec.errors import ContainerError
 from coordcodec.numbers import Reader, varint
@@ -32,7 +33,8 @@ def pack(container: Container) -> bytes:
     meta = pack_meta(container.meta, container.free)
     shape: Sequence[int] = container.meta["shape"]
     (section,) = container.sections
-    spec, chunk = section.spec, b"".join(section.chunks)
+    spec: Any = section.spec  # whose `early` has been asked
+    chunk = b"".join(section.chunks)
     margin, gains = spec.partition.margin, spec.gains
     kind, network = spec.pack()
     flags = (_GRID if shape else 0) | (_PARTS if len(spec.partition) > 1 else 0) | (_META if meta else 0)

@@ -236,10 +236,20 @@ def decode(
             plane = walk.planes[number]
             shape = coded_shape(plane, head.shares[number] if head.shares else None)
             zones = None if plane.zones is None else plane.zones[: shape[-1]]
-            walk.through(number, lambda _, guides, s=shape, z=zones, d=coder: d.plane(s, guides, z), shape)
+            walk.through(number, _Reading(coder, shape, zones), shape)
         coder.finish()
     residual = _decode_residual(spec, state, next(rest)) if spec.spacing else None
     return Detailed.of(head.step, head.points, walk.done, residual)
+
+
+@dataclass(frozen=True)
+class _Reading:
+    coder: GridDecoder
+    shape: tuple[int, ...]
+    zones: Any
+
+    def __call__(self, channel: int, guides: Mapping[str, Any] | None) -> Ints:
+        return self.coder.plane(self.shape, guides, self.zones)
 
 
 def _decode_residual(spec: DetailSpec, state: GridState, chunk: bytes) -> Ints:

@@ -22,8 +22,8 @@ from coordcodec.recipe import Recipe
 from coordcodec.specs import DetailSpec
 
 RATE = 640
-"""What a bit weighs against squared error, in (step / 64)^2. The derivative of the distortion of uniform quantization by
-its rate, at high rates, is 2 ln 2 / 12 step^2, or 473."""
+"""What a bit weighs against squared error, in (step / 64)^2. The derivative of the distortion of uniform quantization
+by its rate, at high rates, is 2 ln 2 / 12 step^2, or 473."""
 
 
 class DetailFitted:

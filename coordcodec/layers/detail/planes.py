@@ -40,7 +40,10 @@ class Plane:
 class Basis(Protocol):
     """Integers of a signal to planes and back."""
 
-    planes: Sequence[Plane]
+    @property
+    def planes(self) -> Sequence[Plane]:
+        """What they are, in the order of a file."""
+        ...
 
     def analyse(self, array: Ints) -> list[Ints]:
         """The planes of (*shape, channels), each (channels, *its shape)."""

@@ -42,7 +42,7 @@ def propose(signal: Signal, goal: Goal, recipe: Recipe) -> Proposal:
 
 def _basis(signal: Signal, goal: Goal, recipe: Recipe) -> str:
     if recipe.detail.basis != "auto":
-        return recipe.detail.basis
+        return str(recipe.detail.basis)
     if goal.lossless:
         return "identity"
     return "lapped" if signal.dims == 1 and not goal.promised and not any(signal.periodic) else "9/7"

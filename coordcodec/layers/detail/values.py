@@ -35,13 +35,13 @@ def values_of(signal: Signal) -> Doubles:
 def integers_of(values: Doubles, spec: DetailSpec) -> NDArray[np.int64]:
     """The integers nearest to (*shape, channels) values."""
     origin = np.array(spec.origin or (0.0,) * spec.channels)
-    return np.rint((values - origin) / np.array(spec.unit)).astype(np.int64)
+    return np.asarray(np.rint((values - origin) / np.array(spec.unit)), np.int64)
 
 
 def decoded(spec: DetailSpec, symbols: Detailed) -> NDArray[np.int64]:
     """What symbols decode to: integers (*shape, channels), equal on every machine unless the basis is lapped."""
     basis = basis_of(spec)
-    planes = symbols.planes
+    planes: list[NDArray[Any]] = list(symbols.planes)
     if spec.basis != "identity":
         steps = [step_of(symbols.step, plane.norm) for plane in basis.planes]
         planes = [restored(p, step, symbols.points) for p, step in zip(planes, steps, strict=True)]
@@ -127,4 +127,5 @@ class DetailField:
         return self._values(self.integers[grid.place].reshape(-1, self.spec.channels))
 
     def holds(self, grid: Grid) -> bool:
+        """Whether a grid is the signal's own or a window of it."""
         return (grid.lattice, grid.periodic) == (self.grid.lattice, self.grid.periodic)

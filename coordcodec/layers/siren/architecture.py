@@ -177,8 +177,8 @@ class _Choice:
 
     def learned(self, init: Initialisation) -> Proposal:
         """The network of an initialisation."""
-        proposal = Proposal(self._cut(init.spec), init)
-        smallest = self.smallest(proposal.spec, True)
+        spec = self._cut(init.spec)
+        proposal, smallest = Proposal(spec, init), self.smallest(spec, True)
         if self.goal.bytes is not None and self.goal.bytes < smallest:
             raise TooFewBytes(proposal, smallest)
         return proposal
