@@ -14,7 +14,7 @@ from coordcodec.specs import CHOICES, PRESETS, RENAMED, Choices, check_ranges
 
 EFFORTS = range(1, 10)
 PRECISIONS = "auto", "float32", "bfloat16"
-LAYERS = "auto", *CHOICES
+LAYERS = "auto", *CHOICES, "+".join(CHOICES)
 TARGETS = ("rate", "num_bytes", "quality", "target_score", "max_error", "lossless")
 _SAID = {"num_bytes": "bytes", "target_score": "score", "max_error": "largest error"}
 

@@ -6,8 +6,8 @@ from contextlib import closing
 from dataclasses import dataclass
 
 from coordcodec.clock import Clock, Progress
-from coordcodec.data import Signal
-from coordcodec.encoder.plan import make_plan
+from coordcodec.data import Grid, Signal, on_grid
+from coordcodec.encoder.plan import Before, Plan, kinds_for, make_plan
 from coordcodec.encoder.promise import check_kept
 from coordcodec.encoder.rate import RateControl
 from coordcodec.hookspecs import Modality
@@ -37,12 +37,20 @@ class Encoded:
     threads: int = 1
 
 
+SHARE = 0.5
+"""Of the target, what a layer takes that another one stands on."""
+
+
 def encode(
     signal: Signal, modality: Modality, recipe: Recipe, clock: Clock, progress: Progress | None = None
 ) -> Encoded:
     """The file of a recipe that names a size, or leaves it open."""
-    plan = make_plan(signal, modality, recipe)
-    (fitted,) = plan.layer.fit([signal], plan.spec, [plan.goal], plan.init, recipe, clock, progress)
+    *earlier, last = kinds_for(signal, recipe)
+    before = Before()
+    for kind in earlier:
+        before = _with_layer(before, make_plan(signal, modality, recipe, kind, SHARE, before), clock, progress)
+    plan = make_plan(signal, modality, recipe, last, before=before)
+    (fitted,) = plan.layer.fit([signal], plan.spec, [plan.goal], plan.init, recipe, clock, progress, before.values)
     with closing(fitted):
         symbols, fineness = RateControl(plan, fitted, clock).run()
         data = plan.file(symbols)
@@ -61,3 +69,16 @@ def encode(
         facts.precision,
         facts.threads,
     )
+
+
+def _with_layer(before: Before, plan: Plan, clock: Clock, progress: Progress | None) -> Before:
+    """One more layer, fitted, for the next to stand on."""
+    signal, recipe = plan.signal, plan.recipe
+    assert isinstance(signal.coords, Grid)
+    (fitted,) = plan.layer.fit([signal], plan.spec, [plan.goal], plan.init, recipe, clock, progress, before.values)
+    with closing(fitted):
+        symbols, _ = RateControl(plan, fitted, clock).run()
+        device = fitted.facts().device
+    values = on_grid(plan.layer.field(plan.spec, symbols, plan.init, device, recipe.threads), signal.coords)
+    values = values if before.values is None else values + before.values
+    return Before((*before.sections, plan.section(symbols)), values)

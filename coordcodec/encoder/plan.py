@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from dataclasses import dataclass, replace
 
-from coordcodec.data import Signal, Symbols
+from coordcodec.data import Floats, Signal, Symbols
 from coordcodec.encoder.promise import promise_of
 from coordcodec.errors import RecipeError
 from coordcodec.hookspecs import Modality, Sampled
@@ -24,8 +24,8 @@ USUAL_QUALITY, QUALITY_OCTAVE = 50, 12
 class Plan:
     """What a file will be made of.
 
-    signal, modality, recipe: what was given. layer, spec, init: the layer, and the learned initialisation that its fit
-    starts from, if any. goal: what its section is to reach. frame: the file without its layer.
+    signal, modality, recipe: what was given. layer, spec, init: the last layer, and the learned initialisation that its
+    fit starts from, if any. goal: what its section is to reach. frame: the file without it, with the layers before it.
     """
 
     signal: Signal
@@ -44,34 +44,55 @@ class Plan:
 
     def size(self, symbols: Symbols) -> int:
         """The bytes of the file of these symbols."""
-        return self.frame.size([self._section(symbols)])
+        return self.frame.size(self.section(symbols))
 
     def file(self, symbols: Symbols) -> bytes:
         """The file of these symbols."""
-        return self.frame.pack([self._section(symbols)])
+        return self.frame.pack(self.section(symbols))
 
-    def _section(self, symbols: Symbols) -> Section:
+    def section(self, symbols: Symbols) -> Section:
+        """The last layer's section."""
         chunks = self.layer.encode(symbols, self.spec, self.init)
         return Section(self.spec, chunks, self.init.id if self.init else b"")
 
 
-def make_plan(signal: Signal, modality: Modality, recipe: Recipe) -> Plan:
+@dataclass(frozen=True)
+class Before:
+    """What stands before the last layer: sections, and the values that they decode to, (n, c) float32."""
+
+    sections: tuple[Section, ...] = ()
+    values: Floats | None = None
+
+
+def make_plan(
+    signal: Signal,
+    modality: Modality,
+    recipe: Recipe,
+    kind: str | None = None,
+    share: float = 1.0,
+    before: Before | None = None,
+) -> Plan:
     """The plan for a signal. Warns of what a user should know.
+
+    kind: of the layer; default: the recipe's first. share: of the target that it may take. before: the layers
+        before it.
 
     Raises RecipeError when the target is below the smallest possible file; a lenient recipe and a quality get that file
     and a warning instead. Raises InitialisationError when the recipe names an initialisation that does not fit.
     """
-    layer = LAYERS[kind_for(signal, recipe)]
+    before = before or Before()
+    layer = LAYERS[kind or kinds_for(signal, recipe)[0]]
     promise = promise_of(signal, recipe)
-    frame = Frame(frame_of(signal, modality, promise))
+    frame = Frame(replace(frame_of(signal, modality, promise), sections=before.sections), layer.early)
     elsewhere = frame.bytes
     target = target_bytes(recipe, modality, signal)
+    target = None if target is None else round(share * target)
     goal = Goal(None if target is None else target - elsewhere, elsewhere)
     if promise:
         goal = Goal(None, elsewhere, promise.max_error, promise.max_error is None)
     words = _Words(signal, modality, recipe)
     try:
-        proposal = layer.propose(signal, goal, recipe)
+        proposal = layer.propose(signal, goal, recipe, before.values)
     except TooFewBytes as error:
         assert target is not None
         words.too_few(target, error.smallest + elsewhere)
@@ -80,13 +101,13 @@ def make_plan(signal: Signal, modality: Modality, recipe: Recipe) -> Plan:
     return Plan(signal, modality, recipe, layer, proposal.spec, proposal.init, goal, frame)
 
 
-def kind_for(signal: Signal, recipe: Recipe) -> str:
-    """The kind of layer that a file is made of."""
+def kinds_for(signal: Signal, recipe: Recipe) -> tuple[str, ...]:
+    """The kinds of layers that a file is made of."""
     if recipe.layers != "auto":
-        return recipe.layers
+        return tuple(recipe.layers.split("+"))
     fixing = [name for name, choices in recipe.choices.items() if choices.fixed]
     able = [name for name, choices in recipe.choices.items() if choices.promises or not recipe.promised]
-    return (fixing or able)[0]
+    return ((fixing or able)[0],)
 
 
 def frame_of(signal: Signal, modality: Modality, promise: Promise | None = None) -> Container:

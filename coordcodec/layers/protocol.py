@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from coordcodec.clock import Clock, Progress
-from coordcodec.data import Field, Signal, Symbols
+from coordcodec.data import Field, Floats, Signal, Symbols
 from coordcodec.inits import Initialisation
 from coordcodec.recipe import Recipe
 from coordcodec.specs import Network, Spec
@@ -144,11 +144,15 @@ class Layer(Protocol):
     """One kind of layer."""
 
     kind: str
+    early: bool
+    """Whether files of versions 1 to 4 hold it."""
     quick: Mapping[str, Any]
     """Choices with which an encode takes a second, for tests."""
 
-    def propose(self, signal: Signal, goal: Goal, recipe: Recipe) -> Proposal:
+    def propose(self, signal: Signal, goal: Goal, recipe: Recipe, below: Floats | None = None) -> Proposal:
         """A Spec whose section meets the goal, found without making one.
+
+        below: (n, c), what the layers before this one decode to.
 
         Raises TooFewBytes, or RecipeError and InitialisationError for choices that do not fit the signal.
         """
@@ -163,8 +167,9 @@ class Layer(Protocol):
         recipe: Recipe,
         clock: Clock,
         progress: Progress | None = None,
+        below: Floats | None = None,
     ) -> list[Fitted]:
-        """Fit one layer per signal, all of one Spec and from one initialisation."""
+        """Fit one layer per signal, all of one Spec and from one initialisation. below: see `propose`."""
         ...
 
     def check(self, spec: Any, init: bytes, chunks: Chunks) -> None:

@@ -46,6 +46,11 @@ class Spec(Protocol):
         ...
 
     @property
+    def chunked(self) -> bool:
+        """Whether its section consists of chunks, each ended by a checksum, in order of importance."""
+        ...
+
+    @property
     def network(self) -> Network | None:
         """What a learned initialisation of it is for; None: there are none."""
         ...

@@ -47,6 +47,8 @@ class DetailSpec:
     kind: ClassVar[str] = KIND
     early: ClassVar[bool] = False
     """Whether files of versions 1 to 4 hold it."""
+    chunked: ClassVar[bool] = True
+    """Whether its section consists of chunks."""
 
     shape: tuple[int, ...]
     channels: int

@@ -44,6 +44,8 @@ class SirenSpec:
     """Whether it decodes to the same numbers on every machine."""
     early: ClassVar[bool] = True
     """Whether files of versions 1 to 4 hold it."""
+    chunked: ClassVar[bool] = False
+    """Whether its section consists of chunks."""
 
     dims: int
     channels: int

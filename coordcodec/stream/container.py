@@ -18,42 +18,47 @@ __all__ = ["CHECKSUM", "MAGIC", "SUFFIX", "VERSION", "Container", "Frame", "Prom
 
 
 class Frame:
-    """A file without its layers, whose long parts are packed once however many files are tried.
+    """A file without its last layer, whose long parts are packed once however many files are tried.
 
-    bytes: of a file of one layer outside that layer's section; a few more where its length decides.
+    container: what the file holds, the layers before the last included. early: whether versions 1 to 4 hold the last.
+    bytes: of the file outside the last layer's section; a few more where its length decides.
     ballast: of them those of mask and side data, which no choice changes.
 
     Raises ContainerError for what a file cannot hold.
     """
 
-    def __init__(self, container: Container) -> None:
-        self.container = replace(container, sections=())
-        simple = self.container.simple
-        self.bytes = version4.frame_bytes(self.container) if simple else len(self._front[0]) + version5.SECTION_BYTES
-        self.ballast = 0 if simple else self._front[1]
+    def __init__(self, container: Container, early: bool = True) -> None:
+        self.container = container
+        if early and not container.sections and container.simple:
+            self.bytes, self.ballast = version4.frame_bytes(container), 0
+        else:
+            before = version5.pack(b"", container.sections)
+            self.bytes = len(self._front[0]) + len(before) + version5.SECTION_BYTES
+            self.ballast = self._front[1] + len(before)
 
     @cached_property
     def _front(self) -> tuple[bytes, int]:
         return version5.pack_front(self.container)
 
-    def size(self, sections: Sequence[Section]) -> int:
-        """The bytes of the file with these layers."""
+    def size(self, *sections: Section) -> int:
+        """The bytes of the file with these layers at its end."""
         return len(self._joined(sections))
 
-    def pack(self, sections: Sequence[Section]) -> bytes:
-        """The file with these layers. Raises ContainerError for what a file cannot hold (meta or network too large)."""
+    def pack(self, *sections: Section) -> bytes:
+        """The file with these layers at its end. Raises ContainerError for what a file cannot hold."""
         data = self._joined(sections)
         unpack(data)  # what cannot be read back must never be written
         return data
 
     def _joined(self, sections: Sequence[Section]) -> bytes:
-        whole = replace(self.container, sections=tuple(sections))
+        whole = replace(self.container, sections=(*self.container.sections, *sections))
         return version4.pack(whole) if whole.simple else version5.pack(self._front[0], whole.sections)
 
 
 def pack(container: Container) -> bytes:
     """The bytes of a file. Raises ContainerError for what a file cannot hold (meta or network too large)."""
-    return Frame(container).pack(container.sections)
+    early = all(section.spec.early for section in container.sections)
+    return Frame(replace(container, sections=()), early).pack(*container.sections)
 
 
 def unpack(data: bytes) -> Container:

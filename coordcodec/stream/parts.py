@@ -19,6 +19,7 @@ CHECKSUM = 4
 
 MAX_POINTS = 1 << 40
 MAX_SECTIONS = 32
+MAX_CHUNKS = 1 << 16
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from coordcodec.specs import INIT_BYTES, pack_section, unpack_section
 from coordcodec.stream import side
 from coordcodec.stream.header import read_channels, read_dims, read_meta_of, read_sides, whole_meta
 from coordcodec.stream.meta import pack_meta
-from coordcodec.stream.parts import CHECKSUM, MAGIC, MAX_SECTIONS, Container, Promise, Section
+from coordcodec.stream.parts import CHECKSUM, MAGIC, MAX_CHUNKS, MAX_SECTIONS, Container, Promise, Section
 
 NUMBER = 5
 """What files say of their version."""
@@ -35,8 +35,11 @@ def pack(front: bytes, sections: Sequence[Section]) -> bytes:
     """The bytes of a file, from what `pack_front` gives."""
     out = bytearray(front)
     for section in sections:
-        kind, body = pack_section(section.spec)
-        _add(out, kind, body + b"".join(section.chunks), section.init)
+        kind, head = pack_section(section.spec)
+        if section.spec.chunked:
+            _add_chunks(out, kind, head, section.chunks)
+        else:
+            _add(out, kind, head + b"".join(section.chunks), section.init)
     return bytes(out)
 
 
@@ -58,6 +61,16 @@ def pack_front(container: Container) -> tuple[bytes, int]:
 def _add(out: bytearray, kind: int, body: bytes, init: bytes = b"") -> None:
     out += varint(kind) + bytes([bool(init)]) + init + varint(len(body)) + body
     out += zlib.crc32(out).to_bytes(CHECKSUM, "little")
+
+
+def _add_chunks(out: bytearray, kind: int, head: bytes, chunks: Sequence[bytes]) -> None:
+    """A section of chunks: how many, then of each the length, itself and, but for the last, a checksum."""
+    parts = [varint(len(chunk)) + chunk for chunk in chunks]
+    head += varint(len(chunks))
+    length = len(head) + sum(map(len, parts)) + CHECKSUM * (len(parts) - 1)
+    out += varint(kind) + b"\0" + varint(length) + head
+    for part in parts:
+        out += part + zlib.crc32(out + part).to_bytes(CHECKSUM, "little")
 
 
 def _header(container: Container) -> bytes:
@@ -133,8 +146,25 @@ def unpack(data: bytes) -> Container:
         else:
             shape, channels = tuple(container.meta["shape"]), container.meta["channels"]
             spec, chunk = unpack_section(kind, body, container.dims, shape, channels, container.periodic)
-            sections.append(Section(spec, (chunk,), init))
+            chunks = _chunks(data[: reader.at - CHECKSUM], len(chunk)) if spec.chunked else (chunk,)
+            sections.append(Section(spec, chunks, init))
     return _checked(replace(container, sections=tuple(sections), mask=mask, sizes=sizes), blobs)
+
+
+def _chunks(data: bytes, length: int) -> tuple[bytes, ...]:
+    """The chunks of a section whose last bytes, so many of them, end a file's beginning."""
+    reader, found = Reader(data), list[bytes]()
+    reader.at = done = len(data) - length
+    count, checksum = reader.varint("the number of chunks", 1, MAX_CHUNKS), zlib.crc32(data[:done])
+    for k in range(count):
+        found.append(reader.take(reader.varint("the length of a chunk", 0, length)))
+        if k < count - 1:
+            checksum, done = zlib.crc32(data[done : reader.at], checksum), reader.at
+            if checksum != int.from_bytes(reader.take(CHECKSUM), "little"):
+                raise ContainerError("damaged file: a chunk's checksum does not match")
+    if reader.at != len(data):
+        raise ContainerError(f"damaged file: {len(data) - reader.at} bytes after the last chunk of a section")
+    return tuple(found)
 
 
 def _checked(container: Container, blobs: dict[str, Any]) -> Container:

@@ -1,8 +1,8 @@
 """Symbols of a detail layer to chunks and back.
 
-A payload: the step's code (varint); where it is not 0 the three points, signed bytes; for lapped cosines a byte per
-plane, how many 64ths of the spectrum are coded; then the chunks, each a varint, its length, and as many bytes. A chunk
-holds the planes of one scale, or of all where the Spec does not split; a residual has a chunk of its own, the last.
+A chunk holds the planes of one scale, or of all where the Spec does not split; a residual has a chunk of its own, the
+last. The first begins with a head: the step's code (varint); where it is not 0 the three points, signed bytes; for
+lapped cosines a byte per plane, how many 64ths of the spectrum are coded.
 """
 
 from __future__ import annotations
@@ -181,11 +181,11 @@ class Writer:
         self.walk.through(number, code, shape)
 
     def finish(self, points: tuple[int, int, int], shares: bytes, residual: Ints | None = None) -> Chunks:
-        """The payload, as one chunk of the section."""
+        """The chunks of the section."""
         if residual is not None:
             self.coded.append(_encode_residual(residual, self.state))
-        head = Head(self.step, points, shares).pack()
-        return (head + b"".join(varint(len(chunk)) + chunk for chunk in self.coded),)
+        first, *others = self.coded
+        return (Head(self.step, points, shares).pack() + first, *others)
 
 
 def _encode_residual(residual: Ints, state: GridState) -> bytes:
@@ -205,16 +205,14 @@ def check(spec: DetailSpec, init: bytes, chunks: Chunks) -> None:
         basis = basis_of(spec)
     except ValueError as error:
         raise ContainerError(f"damaged file: {error}") from None
-    _parse(spec, basis, b"".join(chunks))
+    _parse(spec, basis, chunks)
 
 
-def _parse(spec: DetailSpec, basis: Basis, payload: bytes) -> tuple[Head, list[bytes]]:
-    """The head and the chunks. Raises ContainerError unless they can hold the planes."""
-    reader = Reader(payload)
+def _parse(spec: DetailSpec, basis: Basis, chunks: Chunks) -> tuple[Head, list[bytes]]:
+    """The head and what the coder wrote of each chunk. Raises ContainerError unless they can hold the planes."""
+    reader = Reader(chunks[0])
     head = Head.read(reader, spec, len(basis.planes))
-    coded = []
-    while reader.at < len(payload):
-        coded.append(reader.take(reader.varint("the length of a chunk", 0, len(payload))))
+    coded = [chunks[0][reader.at :], *chunks[1:]]
     expected = len([*Walk(spec, basis).chunks()]) + bool(spec.spacing)
     if len(coded) != expected:
         raise ContainerError(f"damaged file: {len(coded)} chunks of a detail layer, expected {expected}")
@@ -228,7 +226,7 @@ def decode(
 ) -> Detailed:
     """See `coordcodec.layers.protocol.Layer`."""
     basis = basis_of(spec)
-    head, coded = _parse(spec, basis, b"".join(chunks))
+    head, coded = _parse(spec, basis, chunks)
     walk, state, rest = Walk(spec, basis), GridState(MODELS.index(spec.model)), iter(coded)
     for members in walk.chunks():
         coder = GridDecoder(state, next(rest))

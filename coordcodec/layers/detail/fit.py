@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from coordcodec.data import Grid, Signal
+from coordcodec.data import Floats, Grid, Signal
 from coordcodec.layers.detail.coding import Writer, shares_of
 from coordcodec.layers.detail.estimate import bits_of, coded
 from coordcodec.layers.detail.fill import fill
@@ -31,11 +31,13 @@ class DetailFitted:
 
     continuous = True
 
-    def __init__(self, signal: Signal, spec: DetailSpec, goal: Goal, recipe: Recipe) -> None:
+    def __init__(
+        self, signal: Signal, spec: DetailSpec, goal: Goal, recipe: Recipe, below: Floats | None = None
+    ) -> None:
         self.spec, self.goal = spec, goal
         self.rate = round(RATE * recipe.detail.rounding / 100)
         self.basis = basis_of(spec)
-        self.integers = integers_of(filled(signal), spec)
+        self.integers = integers_of(filled(signal, below), spec)
         rotated = Rotation(spec.rotation, spec.turns).forward(self.integers << spec.fraction)
         if spec.basis == "identity":
             self.coefficients: list[Ints] = [predicted(spec, rotated)]
@@ -137,10 +139,10 @@ class DetailFitted:
         """See `Fitted`."""
 
 
-def filled(signal: Signal) -> NDArray[np.float64]:
-    """A signal's values, (*shape, channels), smooth where none is known."""
+def filled(signal: Signal, below: Floats | None = None) -> NDArray[np.float64]:
+    """A signal's values less what lies below, (*shape, channels), smooth where none is known."""
     assert isinstance(signal.coords, Grid)
-    values = values_of(signal)
+    values = values_of(signal, below)
     known = None if signal.mask is None else signal.mask.reshape(signal.coords.shape)
     return values if known is None else fill(values, known, signal.coords.periodic)
 

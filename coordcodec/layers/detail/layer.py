@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from coordcodec.clock import Clock, Progress
-from coordcodec.data import Signal, Symbols
+from coordcodec.data import Floats, Signal, Symbols
 from coordcodec.inits import Initialisation
 from coordcodec.layers.detail import coding, propose
 from coordcodec.layers.detail.symbols import Detailed
@@ -19,15 +19,15 @@ from coordcodec.specs import DetailSpec
 class Detail:
     """Integers on the signal's grid, as they are or in a basis of wavelets or lapped cosines."""
 
-    kind = DetailSpec.kind
+    kind, early = DetailSpec.kind, DetailSpec.early
     quick: Mapping[str, Any] = {}
     check = staticmethod(coding.check)
     encode = staticmethod(coding.encode)
     decode = staticmethod(coding.decode)
 
-    def propose(self, signal: Signal, goal: Goal, recipe: Recipe) -> Proposal:
+    def propose(self, signal: Signal, goal: Goal, recipe: Recipe, below: Floats | None = None) -> Proposal:
         """See `coordcodec.layers.protocol.Layer`."""
-        return propose.propose(signal, goal, recipe)
+        return propose.propose(signal, goal, recipe, below)
 
     def fit(
         self,
@@ -38,11 +38,12 @@ class Detail:
         recipe: Recipe,
         clock: Clock,
         progress: Progress | None = None,
+        below: Floats | None = None,
     ) -> list[Fitted]:
         """See `coordcodec.layers.protocol.Layer`."""
         from coordcodec.layers.detail.fit import DetailFitted
 
-        return [DetailFitted(signal, spec, goal, recipe) for signal, goal in zip(signals, goals, strict=True)]
+        return [DetailFitted(signal, spec, goal, recipe, below) for signal, goal in zip(signals, goals, strict=True)]
 
     def field(
         self, spec: DetailSpec, symbols: Symbols, init: Initialisation | None, device: str, threads: int | None = None

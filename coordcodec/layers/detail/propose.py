@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from coordcodec.data import Grid, SampleType, Signal
+from coordcodec.data import Floats, Grid, SampleType, Signal
 from coordcodec.errors import RecipeError
 from coordcodec.layers.detail.blocks import choose_blocks
 from coordcodec.layers.detail.rotation import fit_rotation
@@ -27,7 +27,7 @@ _SMALL = 4096
 """Bytes below which a layer is one chunk."""
 
 
-def propose(signal: Signal, goal: Goal, recipe: Recipe) -> Proposal:
+def propose(signal: Signal, goal: Goal, recipe: Recipe, below: Floats | None = None) -> Proposal:
     """See `coordcodec.layers.protocol.Layer`."""
     if not isinstance(signal.coords, Grid) or signal.dims > MAX_AXES:
         raise RecipeError(f"detail layers take grids of 1 to {MAX_AXES} axes; use --layers siren")
@@ -36,7 +36,9 @@ def propose(signal: Signal, goal: Goal, recipe: Recipe) -> Proposal:
         raise RecipeError("lapped cosines take one axis that is no circle; choose another basis")
     if basis == "lapped" and goal.promised:
         raise RecipeError("lapped cosines can promise nothing of an error; choose another basis")
-    spec = _exact(signal, goal, basis) if goal.promised else _lossy(signal, goal, recipe, basis)
+    if goal.promised:
+        return Proposal(_exact(signal, goal, basis))
+    spec = _lossy(signal, goal, values_of(signal, below), basis)
     return Proposal(spec)
 
 
@@ -57,9 +59,8 @@ def _model(signal: Signal) -> str:
     return {1: "sound", 2: "picture"}.get(signal.dims, "field")
 
 
-def _lossy(signal: Signal, goal: Goal, recipe: Recipe, basis: str) -> DetailSpec:
+def _lossy(signal: Signal, goal: Goal, values: NDArray[np.float64], basis: str) -> DetailSpec:
     shape, channels, periodic = _frame(signal)
-    values = values_of(signal)
     unit = (2.0**-FINE,) * channels
     rotation, turns = "identity", tuple[int, ...]()
     if 2 <= channels <= 8:

@@ -19,14 +19,16 @@ from coordcodec.specs import DetailSpec
 Doubles = NDArray[np.float64]
 
 
-def values_of(signal: Signal) -> Doubles:
-    """A signal's values, (*shape, channels) float64, from its samples where it has them."""
+def values_of(signal: Signal, below: Floats | None = None) -> Doubles:
+    """A signal's values, (*shape, channels) float64, from its samples where it has them, less what lies below."""
     assert isinstance(signal.coords, Grid)
     kind = signal.sample_type
     if kind is None or signal.samples is None:
         values = signal.values.astype(np.float64)
     else:
         values = (signal.samples.astype(np.float64) - np.array(kind.offset)) / np.array(kind.scale)
+    if below is not None:
+        values = values - below
     if signal.mask is not None:
         values[~signal.mask] = 0
     return values.reshape(*signal.coords.shape, signal.channels)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from coordcodec.clock import Clock, Progress
-from coordcodec.data import Field, Signal, Symbols
+from coordcodec.data import Field, Floats, Signal, Symbols
 from coordcodec.inits import Initialisation
 from coordcodec.layers.learnable import Learnable
 from coordcodec.layers.protocol import Fitted, Goal, Proposal, Quantizable
@@ -22,14 +22,14 @@ if TYPE_CHECKING:
 class Siren:
     """Small sine networks (Sitzmann et al. 2020), one for each box of the domain."""
 
-    kind = SirenSpec.kind
+    kind, early = SirenSpec.kind, SirenSpec.early
     quick: Mapping[str, Any] = {"width": 8, "steps": 40}
     check = staticmethod(coding.check)
     encode = staticmethod(coding.encode)
     decode = staticmethod(coding.decode)
     describe = staticmethod(coding.describe)
 
-    def propose(self, signal: Signal, goal: Goal, recipe: Recipe) -> Proposal:
+    def propose(self, signal: Signal, goal: Goal, recipe: Recipe, below: Floats | None = None) -> Proposal:
         """See `coordcodec.layers.protocol.Layer`."""
         return architecture.propose(signal, goal, recipe)
 
@@ -42,8 +42,9 @@ class Siren:
         recipe: Recipe,
         clock: Clock,
         progress: Progress | None = None,
+        below: Floats | None = None,
     ) -> list[Fitted]:
-        """See `coordcodec.layers.protocol.Layer`."""
+        """See `coordcodec.layers.protocol.Layer`. Networks come first: nothing lies below them."""
         from coordcodec.layers.siren.training import fit_signals
 
         return fit_signals(signals, spec, goals, init, recipe, clock, progress)
