@@ -55,7 +55,8 @@ def wavelets(draw):
     )
     levels = tuple(draw(st.integers(0, 4)) for _ in shape)
     periodic = tuple(draw(st.booleans()) for _ in shape)
-    return Wavelet(shape, levels, draw(st.sampled_from(("5/3", "9/7"))), periodic)
+    groups = tuple(draw(st.integers(0, 2)) for _ in shape)
+    return Wavelet(shape, levels, draw(st.sampled_from(("5/3", "9/7"))), periodic, groups)
 
 
 # Wavelets
@@ -125,7 +126,11 @@ def test_a_region_needs_little():
 
 @pytest.mark.parametrize("kind", ("5/3", "9/7"))
 def test_norms_are_those_of_the_synthesis(kind):
-    wavelet = Wavelet((256, 192), (4, 3), kind, (True, True))
+    for groups in ((0, 0), (1, 0)):
+        check_norms(Wavelet((256, 192), (4, 3), kind, (True, True), groups))
+
+
+def check_norms(wavelet):
     for number, (band, norm) in enumerate(zip(wavelet.bands(), wavelet.norms(), strict=True)):
         bands = [np.zeros(b.shape, np.int64) for b in wavelet.bands()]
         bands[number][tuple(n // 2 for n in band.shape)] = 1 << 30
@@ -330,8 +335,12 @@ def frozen():
     """Digests of all that a decoder computes in integers."""
     found = {}
     for kind in ("5/3", "9/7"):
-        for shape, levels, periodic in (((37, 50), (3, 4), (False, True)), ((9, 1, 12, 7), (1, 2, 2, 1), (True,) * 4)):
-            wavelet = Wavelet(shape, levels, kind, periodic)
+        for shape, levels, periodic, groups in (
+            ((37, 50), (3, 4), (False, True), (0, 0)),
+            ((9, 1, 12, 7), (1, 2, 2, 1), (True,) * 4, (0,) * 4),
+            ((12, 9, 7), (3, 2, 1), (False, True, False), (1, 2, 2)),
+        ):
+            wavelet = Wavelet(shape, levels, kind, periodic, groups)
             bands = [
                 scrambled(band.shape, -(2**24), 2**24, i).astype(np.int32) for i, band in enumerate(wavelet.bands())
             ]
@@ -353,8 +362,10 @@ def frozen():
 FROZEN = {
     "5/3 2": "7b3d2baa21543042",
     "5/3 4": "a03cc7d4cdb1543c",
+    "5/3 3": "bb0d7ede1998a13c",
     "9/7 2": "e8a3a315487ab39b",
     "9/7 4": "39d4b476a667ecc3",
+    "9/7 3": "66b1f74df059953c",
     "identity": "68cf1fa05721b0b3",
     "midside": "d797d0d698ba94b4",
     "ycocg": "b6485a83e888e1c6",

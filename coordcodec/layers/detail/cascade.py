@@ -64,7 +64,7 @@ def run_channels(samples: Ints, residual: Ints, stages: Ints, state: State, low:
     at = longest
     for t in range(len(samples)):
         if at == history.shape[2]:
-            history[:, :, :longest] = history[:, :, at - longest :]
+            _restart(history, longest)
             at = longest
         for c in range(len(last)):
             total = _total(c, at, stages, state, coarse)
@@ -77,6 +77,16 @@ def run_channels(samples: Ints, residual: Ints, stages: Ints, state: State, low:
                 residual[t, c] = (value - guess + span // 2) % span - span // 2
             _update(value << FRACTION, c, at, stages, state, coarse)
         at += 1
+
+
+@jit
+def _restart(history: Ints, longest: Int) -> None:
+    """Move the last signals to the front."""
+    size = history.shape[2]
+    for k in range(history.shape[0]):
+        for c in range(history.shape[1]):
+            for i in range(longest):
+                history[k, c, i] = history[k, c, size - longest + i]
 
 
 @jit
