@@ -45,7 +45,7 @@ def encode(
     signal: Signal, modality: Modality, recipe: Recipe, clock: Clock, progress: Progress | None = None
 ) -> Encoded:
     """The file of a recipe that names a size, or leaves it open."""
-    *earlier, last = kinds_for(signal, recipe)
+    *earlier, last = kinds_for(signal, modality, recipe)
     before = Before()
     for kind in earlier:
         before = _with_layer(before, make_plan(signal, modality, recipe, kind, SHARE, before), clock, progress)

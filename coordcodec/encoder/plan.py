@@ -81,7 +81,7 @@ def make_plan(
     and a warning instead. Raises InitialisationError when the recipe names an initialisation that does not fit.
     """
     before = before or Before()
-    layer = LAYERS[kind or kinds_for(signal, recipe)[0]]
+    layer = LAYERS[kind or kinds_for(signal, modality, recipe)[0]]
     promise = promise_of(signal, recipe)
     frame = Frame(replace(frame_of(signal, modality, promise), sections=before.sections), layer.early)
     elsewhere = frame.bytes
@@ -101,13 +101,23 @@ def make_plan(
     return Plan(signal, modality, recipe, layer, proposal.spec, proposal.init, goal, frame)
 
 
-def kinds_for(signal: Signal, recipe: Recipe) -> tuple[str, ...]:
-    """The kinds of layers that a file is made of."""
+def kinds_for(signal: Signal, modality: Modality, recipe: Recipe) -> tuple[str, ...]:
+    """The kinds of layers that a file is made of.
+
+    Where the recipe leaves it open: the kind of which something is asked, or else the one that takes this signal and
+    makes the smaller file of it.
+    """
     if recipe.layers != "auto":
         return tuple(recipe.layers.split("+"))
-    fixing = [name for name, choices in recipe.choices.items() if choices.fixed]
-    able = [name for name, choices in recipe.choices.items() if choices.promises or not recipe.promised]
-    return ((fixing or able)[0],)
+    if recipe.promised:
+        return next((name,) for name, choices in recipe.choices.items() if choices.promises)
+    usual = modality.defaults.choices
+    asked = [name for name, choices in recipe.choices.items() if choices.fixed or choices != usual[name]]
+    if not asked and recipe.init != "auto":
+        asked = [name for name, choices in recipe.choices.items() if choices.learned]
+    target = target_bytes(recipe, modality, signal)
+    able = [name for name in LAYERS if LAYERS[name].suits(signal, target)]
+    return ((asked or able[::-1])[0],)
 
 
 def frame_of(signal: Signal, modality: Modality, promise: Promise | None = None) -> Container:

@@ -149,6 +149,13 @@ class Layer(Protocol):
     quick: Mapping[str, Any]
     """Choices with which an encode takes a second, for tests."""
 
+    def suits(self, signal: Signal, target: int | None) -> bool:
+        """Whether it takes this signal, and makes a better file of so many bytes than the kinds before it.
+
+        target: bytes; None: they are open.
+        """
+        ...
+
     def propose(self, signal: Signal, goal: Goal, recipe: Recipe, below: Floats | None = None) -> Proposal:
         """A Spec whose section meets the goal, found without making one.
 

@@ -23,7 +23,7 @@ MODELS = ("generic", "sound", "picture", "field")
 """First states of the coder, in the order in which files number them."""
 MAX_LEVELS, MAX_FRACTION, MAX_SPACING, MAX_AXES = 12, 16, 1 << 12, 4
 BLOCKS = (64, 128, 256, 512, 1024, 2048, 4096)
-SEGMENT = 40960
+SEGMENT = 16384
 """Samples of a lapped transform that have blocks of one size."""
 _ORIGIN, _ALIKE, _SPLIT = 1, 2, 4
 

@@ -25,6 +25,8 @@ class DetailChoices:
     kind: ClassVar[str] = "detail"
     promises: ClassVar[bool] = True
     """Whether a layer of this kind can keep a largest error."""
+    learned: ClassVar[bool] = False
+    """Whether its fit may start at a learned initialisation."""
 
     basis: str = "auto"
     step: float | None = None

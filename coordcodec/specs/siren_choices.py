@@ -62,6 +62,8 @@ class SirenChoices:
     kind: ClassVar[str] = "siren"
     promises: ClassVar[bool] = False
     """Whether a layer of this kind can keep a largest error."""
+    learned: ClassVar[bool] = True
+    """Whether its fit may start at a learned initialisation."""
 
     width: int | None = None
     depth: int = 3

@@ -102,12 +102,11 @@ class DetailFitted:
                 best[code] = self._rounded(code, residual=True)
             return sum(map(len, best[code].chunks or ()))
 
-        # The best base errs by a third to once the bound: a step of two to four times it.
-        middle = 1 + round(OCTAVE * math.log2(2.5 * self.spec.spacing * (1 << self.spec.fraction)))
+        # The best base errs by a third to once the bound: steps of three to nine times it. Its size is flat there.
+        middle = 1 + round(OCTAVE * math.log2(1.5 * self.spec.spacing * (1 << self.spec.fraction)))
         reach = OCTAVE // 2
-        while reach >= OCTAVE // 8:
-            lowest = min((middle - reach, middle, middle + reach), key=size)
-            middle, reach = lowest, reach if lowest != middle else reach // 2
+        while (lowest := min((middle - reach, middle, middle + reach), key=size)) != middle:
+            middle = lowest
         return best[middle]
 
     def _guess(self, target: float) -> float:

@@ -6,7 +6,7 @@ A basis turns the integers of a signal, (*shape, channels), into planes, each (c
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -73,109 +73,54 @@ class _Identity:
 
 
 class _Wavelet:
-    """Wavelets of groups of axes, one after the other: each band of a group goes through the wavelet of the next.
-
-    Where axes behave unlike (time and space), the bands that are fine in one group and coarse in another matter.
-    """
-
     def __init__(self, spec: DetailSpec) -> None:
-        self.groups = [
-            tuple(level if group == k else 0 for level, group in zip(spec.levels, spec.groups, strict=True))
-            for k in sorted(set(spec.groups))
-        ]
-        self.kind, self.periodic = spec.basis, spec.periodic
-        self.tree = self._tree(spec.shape, 0)
-        leaves = list(_leaves(self.tree, ()))
-        self.planes = [_plane_of(k, leaves) for k in range(len(leaves))]
-        order = sorted(range(len(leaves)), key=lambda k: (self.planes[k].scale, k))
-        where = {old: new for new, old in enumerate(order)}
-        self.order = order
-        self.planes = [_renumbered(self.planes[k], where) for k in order]
-
-    def _tree(self, shape: tuple[int, ...], group: int) -> _Node:
-        wavelet = Wavelet(shape, self.groups[group], self.kind, self.periodic)
-        last = group == len(self.groups) - 1
-        below = [] if last else [self._tree(band.shape, group + 1) for band in wavelet.bands()]
-        return _Node(wavelet, below)
+        self.wavelet = Wavelet(spec.shape, spec.levels, spec.basis, spec.periodic, spec.groups)
+        bands = self.wavelet.bands()
+        coarseness = [_coarseness(band, self.wavelet) for band in bands]
+        self.order = sorted(range(len(bands)), key=lambda k: (coarseness[k], k))
+        self.planes = list(_planes_of([bands[k] for k in self.order], self.wavelet, sorted(coarseness)))
 
     def analyse(self, array: Ints) -> list[Ints]:
-        channels = [list(self.tree.forward(np.ascontiguousarray(array[..., k]))) for k in range(array.shape[-1])]
+        channels = [self.wavelet.forward(np.ascontiguousarray(array[..., k])) for k in range(array.shape[-1])]
         bands = [np.stack(bands) for bands in zip(*channels, strict=True)]
         return [bands[k] for k in self.order]
 
     def synthesise(self, planes: Sequence[Ints]) -> Ints:
-        bands = list[Ints]([planes[0]] * len(planes))
-        for place, k in enumerate(self.order):
-            bands[k] = planes[place]
-        return np.stack([self.tree.inverse(iter([np.asarray(b[k]) for b in bands])) for k in range(len(planes[0]))], -1)
+        place = {k: at for at, k in enumerate(self.order)}
+        bands = [planes[place[k]] for k in range(len(planes))]
+        return np.stack([self.wavelet.inverse([np.asarray(b[k]) for b in bands]) for k in range(len(planes[0]))], -1)
 
 
-@dataclass(frozen=True)
-class _Node:
-    """A wavelet, and what its bands go through then; nothing where it is the last."""
-
-    wavelet: Wavelet
-    below: Sequence[_Node]
-
-    def forward(self, array: Ints) -> Iterator[Ints]:
-        bands = self.wavelet.forward(array)
-        if not self.below:
-            yield from bands
-        for node, band in zip(self.below, bands, strict=False):
-            yield from node.forward(band)
-
-    def inverse(self, bands: Iterator[Ints]) -> Ints:
-        if self.below:
-            return self.wavelet.inverse([node.inverse(bands) for node in self.below])
-        return self.wavelet.inverse([next(bands) for _ in self.wavelet.bands()])
+def _scale(band: Band, wavelet: Wavelet, group: int) -> tuple[int, bool]:
+    """How often a band was split by a group of axes, and whether it is the low one of it."""
+    own = [axis for axis, number in enumerate(wavelet.groups) if number == group]
+    return max(band.levels[axis] for axis in own), not any(band.high[axis] for axis in own)
 
 
-@dataclass(frozen=True)
-class _Leaf:
-    """A band by its path: of each group the band, how deep the group goes, and the norm."""
-
-    bands: tuple[Band, ...]
-    depths: tuple[int, ...]
-    norm: int
-
-
-def _leaves(node: _Node, path: tuple[tuple[Band, int, int], ...]) -> Iterator[_Leaf]:
-    for k, band in enumerate(node.wavelet.bands()):
-        here = (*path, (band, node.wavelet.depth, node.wavelet.integer_norm(band)))
-        if node.below:
-            yield from _leaves(node.below[k], here)
-        else:
-            norm = 1 << NORM_BITS
-            for _, _, one in here:
-                norm = (norm * one + (1 << (NORM_BITS - 1))) >> NORM_BITS
-            yield _Leaf(tuple(b for b, _, _ in here), tuple(d for _, d, _ in here), norm)
+def _coarseness(band: Band, wavelet: Wavelet) -> int:
+    """0 for the coarsest band; planes of one number stand together."""
+    total = 0
+    for group in set(wavelet.groups):
+        level, low = _scale(band, wavelet, group)
+        depth = max(n for n, number in zip(wavelet.levels, wavelet.groups, strict=True) if number == group)
+        total += depth - level + (not low)
+    return total
 
 
-def _plane_of(number: int, leaves: Sequence[_Leaf]) -> Plane:
-    leaf = leaves[number]
-    parents = [k for k, other in enumerate(leaves) if _above(other, leaf)]
-    siblings = [k for k, other in enumerate(leaves[:number]) if _beside(other, leaf)]
-    scale = sum(depth - band.level + any(band.high) for band, depth in zip(leaf.bands, leaf.depths, strict=True))
-    return Plane(leaf.bands[-1].shape, scale, leaf.norm, parents[-1] if parents else None, tuple(siblings))
+def _planes_of(bands: Sequence[Band], wavelet: Wavelet, scales: Sequence[int]) -> Iterator[Plane]:
+    groups = sorted(set(wavelet.groups))
+    kinds = [[_scale(band, wavelet, group) for group in groups] for band in bands]
+    for k, band in enumerate(bands):
+        parents = [j for j in range(k) if bands[j].high == band.high and _one_apart(kinds[j], kinds[k])]
+        siblings = tuple(j for j in range(k) if kinds[j] == kinds[k] and bands[j].levels == band.levels)
+        norm = wavelet.integer_norm(band)
+        yield Plane(band.shape, scales[k], norm, parents[-1] if parents else None, siblings)
 
 
-def _above(other: _Leaf, leaf: _Leaf) -> bool:
-    """Whether another band is the parent: alike, and one scale coarser in one group."""
-    apart = [(a, b) for a, b in zip(other.bands, leaf.bands, strict=True) if (a.level, a.high) != (b.level, b.high)]
-    return len(apart) == 1 and apart[0][0].high == apart[0][1].high and apart[0][0].level == apart[0][1].level + 1
-
-
-def _beside(other: _Leaf, leaf: _Leaf) -> bool:
-    """Whether another band is a sibling: of the same scales, high along other axes."""
-    pairs = list(zip(other.bands, leaf.bands, strict=True))
-    return all(a.level == b.level and any(a.high) == any(b.high) for a, b in pairs) and any(
-        any(b.high) for _, b in pairs
-    )
-
-
-def _renumbered(plane: Plane, where: dict[int, int]) -> Plane:
-    parent = None if plane.parent is None else where[plane.parent]
-    return replace(plane, parent=parent, siblings=tuple(sorted(where[k] for k in plane.siblings)))
+def _one_apart(other: Sequence[tuple[int, bool]], own: Sequence[tuple[int, bool]]) -> bool:
+    """Whether another band is one scale coarser in one group, and alike in the others."""
+    apart = [(a, b) for a, b in zip(other, own, strict=True) if a != b]
+    return len(apart) == 1 and apart[0][0][0] == apart[0][1][0] + 1
 
 
 class _Lapped:

@@ -16,15 +16,23 @@ from coordcodec.layers.detail.wavelet import default_levels
 from coordcodec.layers.protocol import Goal, Proposal
 from coordcodec.recipe import Recipe
 from coordcodec.specs import DetailSpec
-from coordcodec.specs.detail import MAX_AXES, SEGMENT
+from coordcodec.specs.detail import MAX_AXES, MAX_LEVELS, SEGMENT
 
 FINE = 16
 """A lossy layer's integers are in 2^-16 of values."""
+LEAST = 1024
+"""Samples of the smallest signals for which the layer is chosen unasked."""
 SPACING = 15
 """Of a residual on fractions: the basis is so much finer than the bound."""
 FRACTION = 4
 _SMALL = 4096
 """Bytes below which a layer is one chunk."""
+
+
+def suits(signal: Signal, target: int | None) -> bool:
+    """See `coordcodec.layers.protocol.Layer`. Of a few samples a network is the smaller file."""
+    grid = isinstance(signal.coords, Grid) and signal.dims <= MAX_AXES
+    return grid and len(signal.values) >= LEAST
 
 
 def propose(signal: Signal, goal: Goal, recipe: Recipe, below: Floats | None = None) -> Proposal:
@@ -45,9 +53,13 @@ def propose(signal: Signal, goal: Goal, recipe: Recipe, below: Floats | None = N
 def _basis(signal: Signal, goal: Goal, recipe: Recipe) -> str:
     if recipe.detail.basis != "auto":
         return str(recipe.detail.basis)
-    if goal.lossless:
-        return "identity"
+    if goal.lossless or (goal.max_error is not None and goal.max_error < 2 and _whole(signal)):
+        return "identity"  # with bounds of two steps and more a basis under the residual is smaller
     return "lapped" if signal.dims == 1 and not goal.promised and not any(signal.periodic) else "9/7"
+
+
+def _whole(signal: Signal) -> bool:
+    return signal.sample_type is not None and signal.sample_type.whole
 
 
 def _frame(signal: Signal) -> tuple[tuple[int, ...], int, tuple[bool, ...]]:
@@ -66,7 +78,7 @@ def _lossy(signal: Signal, goal: Goal, values: NDArray[np.float64], basis: str) 
     if 2 <= channels <= 8:
         fitted = fit_rotation(values.reshape(-1, channels))
         rotation, turns = fitted.kind, fitted.turns
-    levels = default_levels(shape) if basis != "lapped" else ()
+    levels = _levels(shape) if basis != "lapped" else ()
     blocks = _blocks(values, goal) if basis == "lapped" else ()
     split = goal.bytes is None or goal.bytes >= _SMALL
     return DetailSpec(
@@ -125,7 +137,7 @@ def _exact(signal: Signal, goal: Goal, basis: str) -> DetailSpec:
             f"use {span * step / 2**24:.2g} or more"
         )
     rotation = {3: "ycocg", 4: "ycocg", 2: "midside"}.get(channels, "identity") if goal.lossless else "identity"
-    levels = default_levels(shape) if basis in ("9/7", "5/3") else ()
+    levels = _levels(shape) if basis in ("9/7", "5/3") else ()
     return DetailSpec(
         *(shape, channels, basis, tuple(step / scale), tuple((middle - offset) / np.array(kind.scale)), periodic),
         fraction=FRACTION if basis == "9/7" else 0,
@@ -138,6 +150,11 @@ def _exact(signal: Signal, goal: Goal, basis: str) -> DetailSpec:
         spacing=spacing,
         split=True,
     )
+
+
+def _levels(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Levels per axis: of the last two, places, to 8 samples; of those before them, such as times, to 2."""
+    return (*default_levels(shape[:-2], 2, MAX_LEVELS), *default_levels(shape[-2:]))
 
 
 def _groups(shape: tuple[int, ...]) -> tuple[int, ...]:
