@@ -32,7 +32,7 @@ from coordcodec.stream.grid import GridDecoder, GridEncoder, GridState
 Ints = NDArray[np.int32]
 PARTS = 64
 """Of a spectrum, the shares that are coded are counted in."""
-MAX_SAMPLES = 1 << 30
+MAX_SAMPLES = 1 << 28
 """Values, channels counted, that a layer holds at most."""
 
 

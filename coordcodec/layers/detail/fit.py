@@ -105,7 +105,7 @@ class DetailFitted:
         # The best base errs by a third to once the bound: steps of three to nine times it. Its size is flat there.
         middle = 1 + round(OCTAVE * math.log2(1.5 * self.spec.spacing * (1 << self.spec.fraction)))
         reach = OCTAVE // 2
-        while (lowest := min((middle - reach, middle, middle + reach), key=size)) != middle:
+        while (lowest := min((middle, max(1, middle - reach), middle + reach), key=size)) != middle:
             middle = lowest
         return best[middle]
 

@@ -22,6 +22,8 @@ FINE = 16
 """A lossy layer's integers are in 2^-16 of values."""
 LEAST = 1024
 """Samples of the smallest signals for which the layer is chosen unasked."""
+WIDEST = (1 << 31) - 2
+"""Steps from the least to the largest sample of a lossless file."""
 SPACING = 15
 """Of a residual on fractions: the basis is so much finer than the bound."""
 FRACTION = 4
@@ -131,12 +133,9 @@ def _exact(signal: Signal, goal: Goal, basis: str) -> DetailSpec:
     if basis == "identity" and kind.whole and spacing:
         step, spacing = float(spacing), 0
     span = float((known.max(0).astype(np.float64) - known.min(0)).max()) / step
-    if span > 2**30:
-        raise RecipeError(
-            f"a largest error of {goal.max_error:g} is too small for samples that span {span * step:g}; "
-            f"use {span * step / 2**24:.2g} or more"
-        )
-    rotation = {3: "ycocg", 4: "ycocg", 2: "midside"}.get(channels, "identity") if goal.lossless else "identity"
+    _check_span(span, step, goal)
+    turned = goal.lossless and span < 1 << 29
+    rotation = {3: "ycocg", 4: "ycocg", 2: "midside"}.get(channels, "identity") if turned else "identity"
     levels = _levels(shape) if basis in ("9/7", "5/3") else ()
     return DetailSpec(
         *(shape, channels, basis, tuple(step / scale), tuple((middle - offset) / np.array(kind.scale)), periodic),
@@ -144,7 +143,7 @@ def _exact(signal: Signal, goal: Goal, basis: str) -> DetailSpec:
         levels=levels,
         groups=_groups(shape) if levels else (),
         rotation=rotation,
-        predictor=_predictor(signal) if basis == "identity" else "none",
+        predictor=_predictor(signal, span) if basis == "identity" else "none",
         limits=_limits(known, middle, step, rotation) if basis == "identity" else (0, 0),
         model=_model(signal),
         spacing=spacing,
@@ -170,8 +169,20 @@ def _limits(samples: NDArray[Any], middle: NDArray[np.float64], step: float, rot
     return -reach, reach
 
 
-def _predictor(signal: Signal) -> str:
-    return "cascade" if signal.dims == 1 else "blend"
+def _predictor(signal: Signal, span: float) -> str:
+    """Filters along time for sound, neighbours weighted for all else; those filters take up to 25 bits."""
+    return "cascade" if signal.dims == 1 and 2 * span < 1 << 25 and signal.channels <= 8 else "blend"
+
+
+def _check_span(span: float, step: float, goal: Goal) -> None:
+    if goal.lossless and span > WIDEST:
+        raise RecipeError(f"samples that span {span:g} are more than lossless files hold, {WIDEST}; choose --max-error")
+    if goal.max_error is not None and span > 1 << 30:
+        least = span * step / 2**24
+        raise RecipeError(
+            f"a largest error of {goal.max_error:g} is too small for samples that span {span * step:g}; "
+            f"use {least:.2g} or more"
+        )
 
 
 def _safe_bound(goal: Goal, kind: SampleType, largest: float) -> float:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 Ints = NDArray[Any]
 
-OCTAVE = 256
+OCTAVE = 512
 """Codes of steps for twice the step."""
 FINEST = 0
 """The code that stands for steps of one: nothing is rounded."""
@@ -22,12 +22,12 @@ _LARGEST = 1 << 30
 def step_of(code: int, norm: int) -> int:
     """The step of a plane whose basis has this norm, times 2^16; an integer of at least one.
 
-    A code k > 0 is a step of (256 + (k - 1) mod 256) 2^((k - 1) div 256) / 256 for a norm of one.
+    A code k > 0 is a step of (512 + (k - 1) mod 512) 2^((k - 1) div 512) / 512 for a norm of one.
     """
     if code == FINEST:
         return 1
     octave, part = divmod(code - 1, OCTAVE)
-    return max(1, (((OCTAVE + part) << octave) << 8) // norm)
+    return max(1, (((OCTAVE + part) << octave) << 7) // norm)
 
 
 def scaled(coefficients: Ints, step: int) -> NDArray[np.int32]:
