@@ -225,7 +225,7 @@ def test_more_than_a_chunk_can_hold_is_refused_at_once(shape):
 
 
 def test_zeros_are_never_shorter_than_the_limit_allows():
-    values = np.zeros((1 << 10, 1 << 10), np.int32)
+    values = np.zeros((1 << 9, 1 << 9), np.int32)
     (data,) = encoded([[(values, {}, None)]], 2)
     assert values.size <= (len(data) << 15) + (1 << 16)
     assert np.array_equal(attempt(data, values.shape, 2), values)
