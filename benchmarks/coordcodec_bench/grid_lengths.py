@@ -1,4 +1,4 @@
-"""Measure the grid coder: bytes and speed, against adaptive counts, PNG and FLAC.
+"""Measure the grid coder: bytes and speed, against adaptive counts, PNG, JPEG-LS and FLAC.
 
     python -m coordcodec_bench.grid_lengths SPEECH KODAK
 
@@ -139,7 +139,10 @@ def main(arguments: list[str]) -> int:
         measure(f"six Kodak pictures, 9/7, step {step:g}", jobs, 2, f"{sum(map(by_counts, jobs)):,.0f} by counts")
     whole = [pixels(path).astype(np.uint8) for path in sorted(kodak.glob("*.png"))[::8]]
     png = sum(len(imagecodecs.png_encode(p, level=9)) for p in whole)
-    measure("three Kodak pictures, lossless", list(residuals(kodak)), 0, f"{png:,} as PNG")
+    to_green = [p - (np.array([1, 0, 1], np.uint8) * p[..., 1:2]) + np.array([128, 0, 128], np.uint8) for p in whole]
+    jls = sum(len(imagecodecs.jpegls_encode(np.ascontiguousarray(p[..., c]))) for p in to_green for c in range(3))
+    others = f"{png:,} as PNG, {jls:,} as JPEG-LS of differences to green"
+    measure("three Kodak pictures, lossless", list(residuals(kodak)), 0, others)
     flac = sum(path.stat().st_size for path in sorted(speech.glob("*.flac"))[:6])
     measure("speech, six clips, lossless", list(differences(speech)), 0, f"{flac:,} as FLAC")
     return 0
