@@ -6,10 +6,10 @@ from typing import Any
 
 from coordcodec.stream.grid import layout as at
 from coordcodec.stream.grid.bits import predict
-from coordcodec.stream.grid.jit import inner
+from coordcodec.stream.grid.jit import apart, inner
 
 
-@inner
+@apart
 def price(bit: int, node: int, work: Any, model: Any, tables: Any) -> int:
     """What a decision would cost now, in 1/256 bit."""
     p = predict(node, work, model, tables)

@@ -12,7 +12,7 @@ import numpy as np
 from coordcodec.stream.grid.jit import COMPILED, jit
 from coordcodec.stream.grid.plane import row
 
-_PARTS = ("layout", "bits", "choice", "contexts", "plane", "kernel")
+_PARTS = ("jit", "layout", "bits", "choice", "contexts", "plane", "kernel")
 
 
 def _digest() -> int:

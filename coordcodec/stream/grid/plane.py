@@ -8,10 +8,10 @@ from coordcodec.stream.grid import layout as at
 from coordcodec.stream.grid.bits import code, mixed, plain, sign
 from coordcodec.stream.grid.choice import choose
 from coordcodec.stream.grid.contexts import sign_contexts, size_contexts
-from coordcodec.stream.grid.jit import inner
+from coordcodec.stream.grid.jit import apart, inner
 
 
-@inner
+@apart
 def tail(whole: int, count: int, slot: int, registers: Any, data: Any, model: Any, tables: Any) -> int:
     """Some bits, highest first: the first two with probabilities of their own, the others as they are."""
     found = 1
@@ -25,7 +25,7 @@ def tail(whole: int, count: int, slot: int, registers: Any, data: Any, model: An
     return found - (1 << count)
 
 
-@inner
+@apart
 def bucket(rest: int, work: Any, registers: Any, data: Any, model: Any, tables: Any) -> int:
     """What a magnitude has above the singles: its bucket, then its place in it."""
     e, start = 0, 0

@@ -56,16 +56,9 @@ class Frame:
         """What is left without margins, a copy."""
         return np.array(array, np.int32).reshape(self.sizes)[self._inside].copy()
 
-    def guide(self, guide: npt.NDArray[Any]) -> IntArray:
-        """A guide of the plane's shape as int32 of that of the frame.
-
-        Raises ValueError where it does not broadcast to the plane's shape.
-        """
-        return np.broadcast_to(guide, self.shape).astype(np.int32)
-
-    def smoothed(self, guide: IntArray) -> IntArray:
+    def smoothed(self, guide: npt.NDArray[np.int64]) -> IntArray:
         """Magnitudes, each with its eight neighbours in the slice at weights 4, 2 and 1: 16 times a mean."""
-        wide = np.pad(np.abs(guide.astype(np.int64)), ((0, 0), (0, 0), (1, 1), (1, 1)))
+        wide = np.pad(np.abs(guide), ((0, 0), (0, 0), (1, 1), (1, 1)))
         lines = wide[..., :-2, :] + 2 * wide[..., 1:-1, :] + wide[..., 2:, :]
         return self.padded(np.minimum(lines[..., :-2] + 2 * lines[..., 1:-1] + lines[..., 2:], at.LARGEST))
 
@@ -93,10 +86,20 @@ class Frame:
         return geometry
 
 
-class Planes:
-    """A plane with its guides and zones as the kernels want them."""
+def whole(array: npt.NDArray[Any], name: str) -> npt.NDArray[np.int64]:
+    """Integers of 64 bits, limited to what kernels can take; ValueError for floats, which must not steer a decoder."""
+    if array.dtype.kind not in "iub":
+        raise ValueError(f"{name} must be integers, got {array.dtype}")
+    limited: npt.NDArray[np.int64] = np.clip(array, -at.LARGEST, at.LARGEST).astype(np.int64)
+    return limited
 
-    def __init__(self, frame: Frame, guides: Guides | None, zones: npt.ArrayLike | None) -> None:
+
+class Planes:
+    """The guides and zones of a plane of some shape, as the kernels want them; ValueError where they do not fit."""
+
+    def __init__(
+        self, frame: Frame, shape: tuple[int, ...], guides: Guides | None, zones: npt.ArrayLike | None
+    ) -> None:
         a, b, _, width = frame.shape
         self.flags = (at.DEEP if a * b > 1 else 0) | (at.DEEPER if a > 1 else 0)
         found = dict(guides or {})
@@ -108,7 +111,7 @@ class Planes:
         for n, (name, flag) in enumerate(GUIDES.items()):
             if found.get(name) is None:
                 continue
-            guide = frame.guide(np.asarray(found[name]))
+            guide = whole(np.broadcast_to(found[name], shape), name).reshape(frame.shape)
             self.flags |= flag
             self.smoothed[n] = frame.smoothed(guide)
             if name == "channel":
@@ -116,7 +119,7 @@ class Planes:
         self.zones = nothing
         if zones is not None:
             self.flags |= at.ZONES
-            self.zones = np.broadcast_to(np.asarray(zones), (width,)).astype(np.int32)
+            self.zones = whole(np.broadcast_to(np.asarray(zones), (width,)), "zones").astype(np.int32)
             if width and not 0 <= self.zones.min() <= self.zones.max() < 16:
                 raise ValueError("zones are 0 to 15")
 

@@ -5,26 +5,7 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
-from coordcodec.stream.grid import layout as at
-from coordcodec.stream.grid import tables
-
-IntArray = npt.NDArray[np.int32]
-
-
-def blank() -> tuple[IntArray, IntArray, IntArray]:
-    """A state that knows nothing: probabilities of one half, equal weights, maps that change nothing."""
-    probabilities = np.full(at.PROBABILITIES, 1 << 29, np.int32)
-    weights = np.zeros(at.WEIGHTS, np.int32)
-    sets = weights[: at.SETS * at.INPUTS].reshape(at.SETS, at.INPUTS)
-    sets[:, : at.MODELS] = at.UNIT * 18 // 100
-    sets[at.SIGN_SET] = at.UNIT * 2 // 5
-    squash = tables.squash()
-    steps = [int(squash[min(128 * j - 2048, 2047) + at.REACH]) << 6 for j in range(at.STEPS)]
-    maps = np.tile(np.array(steps, np.int32), at.MAPS // at.STEPS)
-    return probabilities, weights, maps
+from coordcodec.stream.grid import start, tables
 
 
 @cache
@@ -45,8 +26,18 @@ class GridState:
     def __init__(self, model: int = 0) -> None:
         from coordcodec.stream.grid.jit import native  # Numba, which not every start needs
 
-        self.model: tuple[Any, ...] = tuple(native(part.copy()) for part in blank())
+        self.model: tuple[Any, ...] = tuple(native(part.copy()) for part in start.parts(model))
         self.tables = _fixed()
+
+    @classmethod
+    def blank(cls) -> GridState:
+        """A state that knows nothing, to learn a start with."""
+        from coordcodec.stream.grid.jit import native
+
+        state = object.__new__(cls)
+        state.model = tuple(native(part) for part in start.blank())
+        state.tables = _fixed()
+        return state
 
     def copy(self) -> GridState:
         """A state that goes on from here on its own: for trials."""
