@@ -22,6 +22,7 @@ from coordcodec.errors import ContainerError
 from coordcodec.inits import Initialisation
 from coordcodec.layers.detail.planes import Basis, Plane, basis_of
 from coordcodec.layers.detail.quantize import COARSEST, FINEST
+from coordcodec.layers.detail.rotation import Rotation
 from coordcodec.layers.detail.symbols import Detailed
 from coordcodec.layers.protocol import Chunks
 from coordcodec.numbers import Reader, varint
@@ -203,6 +204,7 @@ def check(spec: DetailSpec, init: bytes, chunks: Chunks) -> None:
         raise ContainerError(f"a detail layer of shape {spec.shape} holds more than {MAX_SAMPLES} values")
     try:
         basis = basis_of(spec)
+        Rotation(spec.rotation, spec.turns).check(spec.channels)
     except ValueError as error:
         raise ContainerError(f"damaged file: {error}") from None
     _parse(spec, basis, chunks)

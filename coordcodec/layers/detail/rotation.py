@@ -79,12 +79,17 @@ class Rotation:
 
     def _checked(self, array: Ints) -> Ints:
         """A copy, if it has as many channels as this rotation needs."""
-        channels = array.shape[-1] if array.ndim else 0
+        if array.dtype not in (np.int32, np.int64):
+            raise ValueError(f"a rotation takes int32 or int64, not {array.dtype}")
+        self.check(array.shape[-1] if array.ndim else 0)
+        return array.copy()
+
+    def check(self, channels: int) -> None:
+        """Raise ValueError unless it takes so many channels."""
         least = {"identity": 0, "midside": 2}.get(self.kind, 3 if self.kind != "fitted" else 1)
         exact = self.kind != "fitted" or len(self.turns) == channels * (channels - 1) // 2
-        if array.dtype not in (np.int32, np.int64) or channels < least or not exact:
-            raise ValueError(f"{self.kind} does not rotate {channels} channels of {array.dtype}")
-        return array.copy()
+        if channels < least or not exact:
+            raise ValueError(f"{self.kind} does not rotate {channels} channels")
 
     def _planes(self, channels: int) -> list[tuple[int, int, int]]:
         """The plane rotations in forward order: two channels and a turn."""
@@ -113,7 +118,7 @@ def turns_of(axes: NDArray[np.float64]) -> tuple[int, ...]:
     turns = []
     for first, second in itertools.combinations(range(len(left)), 2):
         above, below = left[first, first], left[second, first]
-        angle = np.arctan2(-below, above) if above > 0 else np.arctan2(below, -above)
+        angle = np.arctan2(-below, above) if above > 0 else np.arctan2(below, abs(above))
         turns.append(round(np.tan(angle / 2) * (1 << BITS)))
         cos, sin = np.cos(angle), np.sin(angle)
         left[[first, second]] = np.array([[cos, -sin], [sin, cos]]) @ left[[first, second]]
