@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from coordcodec.data import Grid, SampleType, Signal
 from coordcodec.errors import RecipeError
+from coordcodec.layers.detail import cascade
 from coordcodec.layers.detail.blocks import choose_blocks
 from coordcodec.layers.detail.rotation import fit_rotation
 from coordcodec.layers.detail.values import values_of
@@ -118,12 +119,14 @@ def _exact(signal: Signal, goal: Goal, basis: str) -> DetailSpec:
     if basis == "identity" and kind.whole and spacing:
         step, spacing = float(spacing), 0
     span = float((known.max(0).astype(np.float64) - known.min(0)).max()) / step
-    if span > 2**30:
+    if span > 2**30 and not goal.lossless:
         raise RecipeError(
             f"a largest error of {goal.max_error:g} is too small for samples that span {span * step:g}; "
             f"use {span * step / 2**24:.2g} or more"
         )
-    rotation = {3: "ycocg", 4: "ycocg", 2: "midside"}.get(channels, "identity") if goal.lossless else "identity"
+    turned = goal.lossless and span < 2**30
+    rotation = {3: "ycocg", 4: "ycocg", 2: "midside"}.get(channels, "identity") if turned else "identity"
+    limits = _limits(known, middle, step, rotation) if basis == "identity" else (0, 0)
     levels = default_levels(shape) if basis in ("9/7", "5/3") else ()
     return DetailSpec(
         *(shape, channels, basis, tuple(step / scale), tuple((middle - offset) / np.array(kind.scale)), periodic),
@@ -131,8 +134,8 @@ def _exact(signal: Signal, goal: Goal, basis: str) -> DetailSpec:
         levels=levels,
         groups=_groups(shape) if levels else (),
         rotation=rotation,
-        predictor=_predictor(signal) if basis == "identity" else "none",
-        limits=_limits(known, middle, step, rotation) if basis == "identity" else (0, 0),
+        predictor=_predictor(signal, limits) if basis == "identity" else "none",
+        limits=limits,
         model=_model(signal),
         spacing=spacing,
         split=True,
@@ -146,14 +149,16 @@ def _groups(shape: tuple[int, ...]) -> tuple[int, ...]:
 
 def _limits(samples: NDArray[Any], middle: NDArray[np.float64], step: float, rotation: str) -> tuple[int, int]:
     """The least and the largest integer; differences of channels go further."""
-    ends = [np.rint((end.astype(np.float64) - middle) / step) for end in (samples.min(0), samples.max(0))]
-    reach = int(max(np.abs(ends[0]).max(), np.abs(ends[1]).max()))
-    reach = reach if rotation == "identity" else 2 * reach
-    return -reach, reach
+    low, high = (np.rint((end.astype(np.float64) - middle) / step) for end in (samples.min(0), samples.max(0)))
+    spare = 0 if step == 1 else 1  # what lies halfway may be rounded either way
+    lowest, highest = int(low.min()) - spare, int(high.max()) + spare
+    return (lowest, highest) if rotation == "identity" else (lowest - highest, highest - lowest)
 
 
-def _predictor(signal: Signal) -> str:
-    return "cascade" if signal.dims == 1 else "blend"
+def _predictor(signal: Signal, limits: tuple[int, int]) -> str:
+    """The best that takes so many axes and channels, and integers between such limits."""
+    able = signal.channels <= cascade.MAX_CHANNELS and limits[1] - limits[0] < cascade.MAX_SPAN
+    return "cascade" if signal.dims == 1 and able else "blend"
 
 
 def _safe_bound(goal: Goal, kind: SampleType, largest: float) -> float:
