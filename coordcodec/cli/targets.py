@@ -14,8 +14,7 @@ def add_targets(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--layers",
         choices=LAYERS,
-        help="what the file is made of: siren (small networks), detail (whole numbers on the samples' grid), or auto, "
-        "which takes the kind that can do what is asked; default: auto",
+        help="the kind of layer to make the file of; auto takes the first that can do what is asked; default: auto",
     )
     parser.add_argument(
         "--strip",

@@ -90,9 +90,7 @@ def check_modality(
     _check_examples(example, dict(examples or {}))
     _check_preview(example)
     hostile.check_sources(modality, source)
-    bad = hostile.Hostile(modality, signal, example.meta, example.quick)
-    bad.check_options()
-    bad.check_meta()
+    hostile.Hostile(modality, signal, _through_a_file(modality, signal.with_extras()), example.quick).check()
     _check_end_to_end(example, read())
     fresh.check_no_torch(modality, source, example.quick)
 
@@ -113,6 +111,7 @@ def _check_reading(modality: Modality, read: Callable[[], Signal]) -> Signal:
     assert np.array_equal(signal.values, again.values), "reading twice must give the same values; seed what is random"
     assert _same_coords(signal, again), "reading twice must give the same coords; seed what is random"
     assert dict(signal.meta) == dict(again.meta), "reading twice must give the same meta"
+    assert signal.extras == again.extras, "reading twice must give the same extras"
     try:
         stored = _through_a_file(modality, signal)
     except CoordCodecError as error:

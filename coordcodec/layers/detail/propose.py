@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from coordcodec.data import Grid, SampleType, Signal
 from coordcodec.errors import RecipeError
-from coordcodec.layers.detail import cascade
 from coordcodec.layers.detail.blocks import choose_blocks
 from coordcodec.layers.detail.rotation import fit_rotation
 from coordcodec.layers.detail.values import values_of
@@ -157,6 +156,8 @@ def _limits(samples: NDArray[Any], middle: NDArray[np.float64], step: float, rot
 
 def _predictor(signal: Signal, limits: tuple[int, int]) -> str:
     """The best that takes so many axes and channels, and integers between such limits."""
+    from coordcodec.layers.detail import cascade  # loads Numba
+
     able = signal.channels <= cascade.MAX_CHANNELS and limits[1] - limits[0] < cascade.MAX_SPAN
     return "cascade" if signal.dims == 1 and able else "blend"
 
