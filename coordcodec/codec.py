@@ -109,7 +109,7 @@ def carried(signal: Signal, recipe: Recipe) -> Signal:
         return signal.with_extras()
     if signal.extras and recipe.strip is None:
         names = ", ".join(f"{name} ({len(data):,} bytes)" for name, data in sorted(signal.extras.items()))
-        warnings.warn(f"left out of the file: {names}; --no-strip (strip=False) keeps it", stacklevel=3)
+        warnings.warn(f"left out of the file: {names}; --no-strip (strip=False) keeps them", stacklevel=3)
     return signal
 
 

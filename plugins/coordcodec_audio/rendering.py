@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from coordcodec.data import MAX_CHANNELS, SLICE, Field, Floats, Grid, SampleType, samples_on
+from coordcodec.data import MAX_CHANNELS, SLICE, Field, Floats, Grid, SampleType, on_grid, samples_on
 from coordcodec.errors import ContainerError, RecipeError
 from coordcodec_audio.files import MAX_RATE, MAX_VALUES
 
@@ -118,7 +118,10 @@ def _evaluate(field: Field, facts: Facts, rate: int, start: int, stop: int) -> F
     values = np.empty((stop - start, facts.channels), np.float32)
     for lower in range(start, stop, SLICE):
         upper = min(lower + SLICE, stop)
-        values[lower - start : upper - start] = field(_coords(facts, rate, lower, upper))
+        own = rate == facts.rate and lower >= 0 and upper <= facts.frames
+        window = Grid((facts.frames,)).window([(lower, upper)]) if own else None
+        found = field(_between(facts, rate, lower, upper)) if window is None else on_grid(field, window)
+        values[lower - start : upper - start] = found
     return values
 
 
@@ -133,10 +136,8 @@ def samples_of(field: Field, facts: Facts, region: tuple[float, float] | None) -
     return found if kind.whole else np.clip(found, -facts.scale, facts.scale, out=found)
 
 
-def _coords(facts: Facts, rate: int, start: int, stop: int) -> NDArray[np.float64]:
+def _between(facts: Facts, rate: int, start: int, stop: int) -> NDArray[np.float64]:
     """Coordinates (m, 1) of the times i / rate: sample j of the original, at j / facts.rate, lies at 2j/(n-1) - 1."""
-    if rate == facts.rate and start >= 0 and stop <= facts.frames:
-        return Grid((facts.frames,)).window([(start, stop)]).coords()
     if facts.frames == 1:
         return np.zeros((stop - start, 1))
     position = np.arange(start, stop, dtype=np.float64) * (facts.rate / rate)
