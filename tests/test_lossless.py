@@ -347,6 +347,13 @@ def test_tags_come_back(kind, subtype):
         assert AUDIO.read(io.BytesIO(target.getvalue())).extras == signal.extras
 
 
+def test_tags_that_a_wav_has_no_place_for_are_said():
+    data = tags.in_flac(sound_file(sound(50), "PCM_16", "FLAC"), [("REPLAYGAIN_TRACK_GAIN", "-3 dB"), *TAGS])
+    signal = AUDIO.read(io.BytesIO(data))
+    with pytest.warns(UserWarning, match="has no place for the tags REPLAYGAIN_TRACK_GAIN; .flac has"):
+        AUDIO.write(nearest_field(signal), signal.with_extras().meta, io.BytesIO(), format=".wav")
+
+
 def test_tags_of_other_kinds_are_read():
     for kind, subtype in (("OGG", "VORBIS"), ("MP3", "MPEG_LAYER_III"), ("AIFF", "PCM_16")):
         target = io.BytesIO()

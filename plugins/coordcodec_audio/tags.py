@@ -65,13 +65,22 @@ def in_wav(wav: bytes, tags: Tags) -> bytes:
     body = b"INFO"
     for name, text in tags:
         kind = _CHUNK.get(name, name)
-        if len(kind) == 4 and kind.isascii():
+        if _is_chunk(kind):
             raw = text.encode() + b"\0"
             body += kind.encode() + len(raw).to_bytes(4, "little") + raw + bytes(len(raw) % 2)
     if body == b"INFO":
         return wav
     whole = wav + bytes(len(wav) % 2) + b"LIST" + len(body).to_bytes(4, "little") + body
     return whole[:4] + (len(whole) - 8).to_bytes(4, "little") + whole[8:]
+
+
+def not_in_wav(tags: Tags) -> list[str]:
+    """The names of those that a WAV has no place for."""
+    return [name for name, _ in tags if not _is_chunk(_CHUNK.get(name, name))]
+
+
+def _is_chunk(kind: str) -> bool:
+    return len(kind) == 4 and kind.isascii() and kind.isalnum()
 
 
 def in_flac(flac: bytes, tags: Tags) -> bytes:

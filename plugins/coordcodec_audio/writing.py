@@ -10,7 +10,7 @@ import numpy as np
 
 from coordcodec.errors import RecipeError
 from coordcodec_audio.files import BLOCK, Sound, integers, reason_of
-from coordcodec_audio.tags import in_flac, in_wav
+from coordcodec_audio.tags import in_flac, in_wav, not_in_wav
 
 _WRITTEN = {".wav": ("WAV", {8: "PCM_U8", 16: "PCM_16", 24: "PCM_24", 32: "PCM_32"})}
 _WRITTEN[".flac"] = ("FLAC", {8: "PCM_S8", 16: "PCM_16", 24: "PCM_24"})
@@ -23,6 +23,8 @@ def write_sound(sound: Sound, target: BinaryIO, suffix: str) -> None:
     if not sound.tags:
         _write(sound, target, suffix)
         return
+    if suffix == ".wav" and (lost := not_in_wav(sound.tags)):
+        warnings.warn(f"{suffix} has no place for the tags {', '.join(lost):.200}; .flac has", stacklevel=3)
     buffer = io.BytesIO()
     _write(sound, buffer, suffix)
     target.write((in_wav if suffix == ".wav" else in_flac)(buffer.getvalue(), sound.tags))

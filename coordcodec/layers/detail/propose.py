@@ -123,8 +123,7 @@ def _exact(signal: Signal, goal: Goal, basis: str) -> DetailSpec:
             f"a largest error of {goal.max_error:g} is too small for samples that span {span * step:g}; "
             f"use {span * step / 2**24:.2g} or more"
         )
-    turned = goal.lossless and span < 2**30
-    rotation = {3: "ycocg", 4: "ycocg", 2: "midside"}.get(channels, "identity") if turned else "identity"
+    rotation = _rotation(channels) if goal.lossless and span < 2**30 else "identity"
     limits = _limits(known, middle, step, rotation) if basis == "identity" else (0, 0)
     levels = default_levels(shape) if basis in ("9/7", "5/3") else ()
     return DetailSpec(
@@ -139,6 +138,10 @@ def _exact(signal: Signal, goal: Goal, basis: str) -> DetailSpec:
         spacing=spacing,
         split=True,
     )
+
+
+def _rotation(channels: int) -> str:
+    return {3: "ycocg", 4: "ycocg", 2: "midside"}.get(channels, "identity")
 
 
 def _groups(shape: tuple[int, ...]) -> tuple[int, ...]:
