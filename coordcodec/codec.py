@@ -38,8 +38,9 @@ def compress(
     modality: name of the kind of data; may be left out for a path whose suffix tells it.
     preset: "basic" or "coin", by default none; see `coordcodec.specs.PRESETS`.
     progress: called with (stage, steps done, steps in all).
-    choices: any of `coordcodec.recipe.Recipe`: rate, num_bytes, quality, target_score, init, effort, time_budget, seed,
-        threads, precision, device; and those of a kind of layer, siren={"width": 64}.
+    choices: any of `coordcodec.recipe.Recipe`: rate, num_bytes, quality, target_score, max_error, lossless, strip,
+        layers, init, effort, time_budget, seed, threads, precision, device; and those of a kind of layer,
+        siren={"width": 64}.
 
     Raises SignalError, FileError, UnknownName, RecipeError, InitialisationError or PluginError.
     """
@@ -102,6 +103,16 @@ def check_names(recipe: Recipe) -> None:
     inits.check_named(recipe.init)
 
 
+def carried(signal: Signal, recipe: Recipe) -> Signal:
+    """The signal with as much of its extras as the recipe lets the file have. Warns of those that it did not name."""
+    if not recipe.stripped:
+        return signal.with_extras()
+    if signal.extras and recipe.strip is None:
+        names = ", ".join(f"{name} ({len(data):,} bytes)" for name, data in sorted(signal.extras.items()))
+        warnings.warn(f"left out of the file: {names}; --no-strip (strip=False) keeps them", stacklevel=3)
+    return signal
+
+
 def compress_signal(
     signal: Signal,
     modality: Modality,
@@ -118,6 +129,7 @@ def compress_signal(
 
     clock = clock or Clock(recipe.time_budget)
     clock.begin()
+    signal = carried(signal, recipe)
     if recipe.target_score is not None:
         return encode_to_score(signal, modality, recipe, clock, progress)
     made = encode(signal, modality, recipe, clock, progress)

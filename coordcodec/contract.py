@@ -25,7 +25,8 @@ _OF_DECOMPRESS = frozenset({"device", "force", "help", "init", "json", "output",
 _OF_COMPRESS = frozenset(
     {
         *("bits", "bytes", "effort", "init", "keep_best", "modality", "preset", "preview", "quality", "quantizer"),
-        *("precision", "rate", "seed", "target_psnr", "target_score", "threads", "time_budget", "verbose", "width"),
+        *("layers", "lossless", "max_error", "precision", "rate", "seed", "strip", "no_strip", "target_psnr"),
+        *("target_score", "threads", "time_budget", "verbose", "width"),
     }
 )
 _COMING = frozenset(

@@ -6,11 +6,9 @@ A plugin author needs this page and `hookspecs.py`, nothing else.
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -19,6 +17,7 @@ from numpy.typing import NDArray
 from coordcodec.errors import SignalError
 from coordcodec.grid import MAX_DIMS, SLICE, Coords, Floats, Grid, circles
 from coordcodec.mask import Bools, Mask, known_of
+from coordcodec.plain import check_extras, check_meta
 from coordcodec.samples import SampleType
 from coordcodec.symbols import Quantized, Symbols, round_step
 
@@ -82,40 +81,6 @@ def samples_on(field: Field, grid: Grid, kind: SampleType, fill: float | None = 
     return kind.samples(on_grid(field, grid), fill) if own is None else own(grid, kind, fill)
 
 
-def check_meta(meta: Mapping[str, Any]) -> Mapping[str, Any]:
-    """A read-only copy of `meta`, whose values must be bool, int, float, str, bytes, or lists of the first four.
-
-    Raises SignalError for anything else: meta is written to the file and read back from hostile files.
-    """
-
-    def plain(value: Any) -> bool:
-        if isinstance(value, list | tuple):
-            return all(plain(v) and not isinstance(v, list | tuple | bytes) for v in value)
-        if isinstance(value, float):
-            return math.isfinite(value)
-        if isinstance(value, str):
-            return _is_text(value)
-        return isinstance(value, bytes) or (isinstance(value, int) and abs(value) < 2**63)
-
-    for key, value in meta.items():
-        if not isinstance(key, str) or not _is_text(key) or not plain(value):
-            shown = repr(value)
-            raise SignalError(
-                f"meta[{key!r}] must be a bool, int, finite float, str, bytes or a list of the first four, got "
-                f"{shown if len(shown) < 80 else shown[:77] + '...'}"
-            )
-    return MappingProxyType({k: list(v) if isinstance(v, tuple) else v for k, v in meta.items()})
-
-
-def _is_text(text: str) -> bool:
-    """Whether it can be written as UTF-8; half a surrogate pair cannot."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
 @dataclass(frozen=True)
 class Signal:
     """Samples of a function: what a modality's `read` returns and what the codec compresses.
@@ -132,6 +97,8 @@ class Signal:
         are not enough for them (a mesh, say); never stored.
 
     All of the following is optional:
+    extras: what else its source says, by name, which neither `write` nor `score` needs: a colour profile, tags. Files
+        hold it where the recipe says so, by default if they are lossless; at decode time it then stands in meta.
     samples: (n, c) the data in its own type and unit: int8 to int32, uint8 to uint32, float32 or float64. Where values
         are given too, they agree. NaN is the same as `mask` False.
     scale, offset: per channel, or one for all: sample = offset + scale * value; float64, finite, scale not 0.
@@ -155,6 +122,7 @@ class Signal:
     unit: str = ""
     mask: Bools | None = field(default=None, repr=False)
     periodic: Sequence[bool] = ()
+    extras: Mapping[str, bytes] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
         if not NAME.fullmatch(self.modality):
@@ -176,6 +144,7 @@ class Signal:
             "periodic": periodic,
             "samples": samples,
             "meta": check_meta({**given, **free}),
+            "extras": check_extras(self.extras, {**given, **free}),
         }.items():
             object.__setattr__(self, name, value)
         object.__setattr__(self, "_sample_type", sample_type)
@@ -197,6 +166,10 @@ class Signal:
         if sample_type is None or samples is None:
             raise SignalError("a signal needs values, or samples with their scale and offset")
         return sample_type.values(samples)
+
+    def with_extras(self) -> Signal:
+        """The same with its extras in its meta, as they are at decode time."""
+        return replace(self, meta={**self.meta, **self.extras}, extras={}) if self.extras else self
 
     @property
     def sample_type(self) -> SampleType | None:

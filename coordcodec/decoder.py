@@ -201,6 +201,7 @@ class Compressed:
     def score(self, signal: Signal) -> dict[str, float | None]:
         """How close this comes to a signal, by the modality's scores. Raises SignalError for another signal's."""
         theirs, ours = signal.meta, self.container.meta
+        ours = {key: value for key, value in ours.items() if key in theirs or not isinstance(value, bytes)}  # no extras
         if (
             signal.modality != self.container.modality
             or signal.dims != self.container.dims

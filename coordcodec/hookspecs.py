@@ -76,7 +76,8 @@ class Modality(Protocol):
 
         The signal's values must lie in [-1, 1]; what is needed to undo their scaling goes into its meta. Give its
         samples, too, with their scale and offset: what is said of errors and types is about them.
-        Warn (`warnings.warn`, one line) of whatever the signal does not carry.
+        Give what else the source says, such as a colour profile or tags, as its extras: the recipe decides whether a
+        file keeps them. Warn (`warnings.warn`, one line) of whatever the signal does not carry.
         Raise SignalError for anything that cannot be read.
         """
         ...
@@ -93,7 +94,8 @@ class Modality(Protocol):
     def write(self, field: Field, meta: Mapping[str, Any], target: BinaryIO, *, format: str, **options: Any) -> None:
         """Write what `render` returns, as a file of the kind that the suffix `format` (".png") names.
 
-        Without options it writes the samples, where the signal has them, in their own type.
+        Without options it writes the samples, where the signal has them, in their own type: those that
+        `coordcodec.data.samples_on` gives. Extras are in `meta` where the file kept them.
         Raise RecipeError for a format that cannot be written. The core sees to paths, overwriting and half files.
         """
         ...

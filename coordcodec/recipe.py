@@ -39,6 +39,8 @@ class Recipe:
     effort: 1 (seconds) to 9 (as long as it helps); decides the steps of a fit unless a layer's choices do.
     time_budget: seconds that fit, quantization and coding may take, >= 0, whatever effort or steps say; which bytes
         come out then depends on the machine. None: no limit.
+    strip: leave out what the source says besides its samples, such as a colour profile, EXIF or tags; None: of all
+        files but lossless ones.
     layers: what the file is made of: a kind of layer, see `coordcodec.specs`; or "auto".
     init: where the fit starts. "auto": at the shipped learned initialisation that fits the modality and the size, if
         there is one and it helps; "none": at random, so that the file stands alone; else the name or the path of a
@@ -67,6 +69,7 @@ class Recipe:
     lenient: bool = False
     effort: int = 5
     time_budget: float | None = None
+    strip: bool | None = None
     layers: str = "auto"
     init: str = "auto"
     precision: str = "auto"
@@ -113,6 +116,11 @@ class Recipe:
     def promised(self) -> bool:
         """Whether something is promised of every sample."""
         return self.max_error is not None or bool(self.lossless)
+
+    @property
+    def stripped(self) -> bool:
+        """Whether the file leaves out what the source says besides its samples."""
+        return not self.lossless if self.strip is None else self.strip
 
     def __getattr__(self, name: str) -> Any:
         """The choices of a kind of layer; or, deprecated, one of them without the kind."""

@@ -273,11 +273,7 @@ def test_a_promise_on_floats_is_refused():
 
 
 @pytest.mark.parametrize("dtype", ["int32", "uint32"])
-def test_wide_integers_are_exact_while_a_file_holds_them(dtype):
+def test_integers_of_32_bits_are_exact(dtype):
     rng, limits = np.random.default_rng(0), np.iinfo(dtype)
     wide = rng.integers(limits.min, limits.max, (200, 1), dtype=dtype, endpoint=True)
-    half = (wide // 2).astype(dtype)
-    half[0] = half.min() + 1
-    assert np.array_equal(coordcodec.open(encode(signal_of(half, (200,)), lossless=True)).samples(), half)
-    with pytest.raises(RecipeError, match="more than lossless files hold, 2147483646"):
-        encode(signal_of(wide, (200,)), lossless=True)
+    assert np.array_equal(coordcodec.open(encode(signal_of(wide, (200,)), lossless=True)).samples(), wide)

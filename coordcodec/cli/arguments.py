@@ -18,9 +18,8 @@ from coordcodec.cli.options import (
     add_preview,
     add_quiet,
     add_threads,
-    default_rates,
-    main_scores,
 )
+from coordcodec.cli.targets import add_targets
 from coordcodec.errors import RecipeError
 from coordcodec.recipe import EFFORTS, PRECISIONS, Recipe
 from coordcodec.specs import PRESETS
@@ -80,7 +79,7 @@ def _add_compress(commands: Any) -> None:
         "-o", "--output", metavar="OUT.ccdc", help="default: INPUT with the suffix .ccdc; - is standard output"
     )
     parser.add_argument("--modality", help="the kind of data (see `coordcodec modalities`); default: by INPUT's suffix")
-    _add_targets(parser)
+    add_targets(parser)
     parser.add_argument(
         "--preset",
         choices=sorted(PRESETS),
@@ -143,32 +142,6 @@ def _add_fit(parser: argparse.ArgumentParser) -> None:
         parser,
         "the fit, from 1; more than 4 are not used; default: one per core. They change the time, never the file",
     )
-
-
-def _add_targets(parser: argparse.ArgumentParser) -> None:
-    target = parser.add_mutually_exclusive_group()
-    target.add_argument(
-        "--rate",
-        type=float,
-        help=f"at most this rate, above 0, in the modality's unit; defaults: {default_rates()}",
-    )
-    target.add_argument("--bytes", dest="num_bytes", type=int, metavar="N", help="at most this size, in bytes, from 1")
-    target.add_argument(
-        "--quality",
-        type=int,
-        metavar="1..100",
-        help="plain knob: 50 is the default size, 12 more are twice the bytes, 12 less half of them",
-    )
-    target.add_argument(
-        "--target-psnr", type=float, metavar="DB", help="the smallest file found with this PSNR, in dB; a few fits"
-    )
-    target.add_argument(
-        "--target-score",
-        type=float,
-        metavar="S",
-        help=f"the same for the score that other kinds of data go by: {main_scores()}",
-    )
-    target.add_argument("--width", type=int, metavar="M", help="neurons per hidden layer, 1 to 1024, instead of a size")
 
 
 def _add_decompress(commands: Any) -> None:

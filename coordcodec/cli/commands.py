@@ -23,6 +23,7 @@ from coordcodec.cli.output import (
     print_json,
     print_table,
     progress_bar,
+    promise_in_words,
     report,
     shown_name,
     size_and_rate,
@@ -63,12 +64,14 @@ def info(a: argparse.Namespace) -> None:
         print_json({**info, **info.earlier()})
         return
     rate = "unknown, its plugin is not installed" if info["rate"] is None else f"{info['rate']:.4g} {info['rate_unit']}"
+    promise = promise_in_words(info["max_error"], info["samples"]["unit"] if info["samples"] else "")
     lines = {
         "modality": info["modality"],
         "bytes": f"{info['bytes']:,}  ({', '.join(f'{k} {v:,}' for k, v in info['sections'].items())})",
         "rate": rate,
         "meta": "; ".join(f"{k} {joined(v)}" for k, v in info["meta"].items() if v != []),
         **({"samples": _samples_in_words(info["samples"])} if info["samples"] else {}),
+        **({"promise": promise} if promise else {}),
         **({"unknown": f"{info['unknown']:,} samples"} if info["unknown"] else {}),
         "layers": "; ".join(_layer_in_words(layer) for layer in info["layers"]),
         **({"init": _init_in_words(info["init"])} if info["init"] else {}),

@@ -17,6 +17,7 @@ from coordcodec.cli.output import (
     draw_preview,
     explain,
     in_words,
+    kept_in_words,
     options_of,
     progress_bar,
     report,
@@ -35,8 +36,8 @@ from coordcodec.recipe import Recipe
 from coordcodec.stream.container import SUFFIX
 
 _CHOICES = (
-    *("rate", "num_bytes", "quality", "target_score", "init", "effort", "time_budget"),
-    *("seed", "device", "precision", "threads"),
+    *("rate", "num_bytes", "quality", "target_score", "max_error", "lossless", "layers", "strip", "init", "effort"),
+    *("time_budget", "seed", "device", "precision", "threads"),
 )
 
 
@@ -68,6 +69,8 @@ def compress(a: argparse.Namespace) -> None:
     rate = {"rate": opened.rate, "rate_unit": modality.rate_unit}
     facts = {"output": output, "bytes": len(encoded.data), **rate, **scores, **_facts(encoded, recipe, start)}
     score = in_words(modality.main_score, scores[modality.main_score])
+    if encoded.worst is not None:
+        score = kept_in_words(encoded.worst, opened) + ("" if recipe.lossless else f"  {score}")
     report(a, facts, f"{size_and_rate(output, facts)}  {score}  {facts['seconds']:.0f} s")
     if a.verbose:
         explain(encoded, recipe)
@@ -90,6 +93,7 @@ def _facts(encoded: Encoded, recipe: Recipe, start: float) -> dict[str, Any]:
         "steps": encoded.steps,
         "layers": [encoded.spec.describe()],
         "init": encoded.init and {"hash": encoded.init.id.hex(), "name": encoded.init.name},
+        **({} if encoded.worst is None else {"largest_error": encoded.worst}),
         **deprecated_facts(encoded, recipe),
         "device": encoded.device,
         "precision": encoded.precision,

@@ -151,6 +151,18 @@ def in_words(name: str, value: float | None) -> str:
     return f"{name} {value:.4f}"
 
 
+def promise_in_words(bound: float | None, unit: str) -> str:
+    """What a file promises of every sample, `info["max_error"]`; empty: nothing."""
+    return "" if bound is None else f"largest error {bound:.4g}{unit}" if bound else "lossless"
+
+
+def kept_in_words(worst: float, opened: Compressed) -> str:
+    """The largest error of a sample, in a result line, and what it is promised to be at most."""
+    bound, kind = opened.info["max_error"], opened.sample_type
+    unit = kind.unit if kind else ""
+    return f"largest error {worst:.4g} of {bound:.4g}{unit}" if bound else "lossless"
+
+
 def joined(value: Any) -> str:
     """A value in words; a list of whole numbers as 512x768, of byte strings their length."""
     if isinstance(value, list):

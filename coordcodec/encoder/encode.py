@@ -23,7 +23,8 @@ class Encoded:
     data: the file. spec: its layer. steps: minibatch steps taken for it, those of the quantizer included.
     fitted: steps of the fit. bits: width of the quantization grid, not necessarily whole. device: where it was fitted.
     init: the learned initialisation that the file needs, if it needs one. precision: of the matrix products that the
-    fit began with. threads: CPU threads that shared the fit.
+    fit began with. threads: CPU threads that shared the fit. worst: the largest error of a sample, in its unit,
+    where the file promises one; None where it promises nothing.
     """
 
     data: bytes
@@ -35,6 +36,7 @@ class Encoded:
     fitted: int = 0
     precision: str = "float32"
     threads: int = 1
+    worst: float | None = None
 
 
 SHARE = 0.5
@@ -55,8 +57,8 @@ def encode(
         symbols, fineness = RateControl(plan, fitted, clock).run()
         data = plan.file(symbols)
         facts = fitted.facts()
-    if plan.frame.container.promise:
-        check_kept(data, signal, plan.frame.container.promise)
+    promise = plan.frame.container.promise
+    worst = check_kept(data, signal, promise) if promise else None
     steps = facts.steps + facts.calls
     return Encoded(
         data,
@@ -68,6 +70,7 @@ def encode(
         facts.steps,
         facts.precision,
         facts.threads,
+        worst,
     )
 
 

@@ -67,14 +67,15 @@ def _examples(kind: SampleType) -> str:
     return f"such as 0.5{kind.unit} or 0.5%" if kind.unit and not kind.whole else "such as 2 or 0.5%"
 
 
-def check_kept(data: bytes, signal: Signal, promise: Promise) -> None:
-    """Raise AssertionError unless the file's own samples keep its promise."""
+def check_kept(data: bytes, signal: Signal, promise: Promise) -> float:
+    """The largest error of the file's own samples. Raises AssertionError unless they keep its promise."""
     assert signal.samples is not None
     decoded = open_file(data).samples()
     known = slice(None) if signal.mask is None else signal.mask
     theirs, ours = signal.samples[known], decoded[known]
     if promise.max_error is None:
         assert np.array_equal(theirs, ours), "the file is not lossless, although it was made to be: please report this"
-        return
+        return 0.0
     worst = float(np.abs(theirs.astype(np.float64) - ours.astype(np.float64)).max())
     assert worst <= promise.max_error, f"an error of {worst:g}, promised were {promise.max_error:g}: please report this"
+    return worst

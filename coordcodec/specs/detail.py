@@ -25,6 +25,8 @@ MAX_LEVELS, MAX_FRACTION, MAX_SPACING, MAX_AXES = 12, 16, 1 << 12, 4
 BLOCKS = (64, 128, 256, 512, 1024, 2048, 4096)
 SEGMENT = 16384
 """Samples of a lapped transform that have blocks of one size."""
+CASCADE_CHANNELS, CASCADE_SPAN = 8, 1 << 25
+"""What the cascade takes: one axis, so many channels, integers whose limits are less than so far apart."""
 _ORIGIN, _ALIKE, _SPLIT = 1, 2, 4
 
 
@@ -159,6 +161,9 @@ def unpack_section(
     limits = struct.unpack("<2i", reader.take(8)) if predictor != "none" else (0, 0)
     if (predictor != "none" and basis != "identity") or limits[0] > limits[1]:
         raise ContainerError(f"damaged file: the predictor {predictor} of {basis} from {limits[0]} to {limits[1]}")
+    narrow = len(shape) == 1 and channels <= CASCADE_CHANNELS and limits[1] - limits[0] < CASCADE_SPAN
+    if predictor == "cascade" and not narrow:
+        raise ContainerError(f"damaged file: a cascade of {channels} channels from {limits[0]} to {limits[1]}")
     splits = tuple(reader.take(len(shape))) if basis in ("9/7", "5/3") else ()
     levels, groups = tuple(split & 15 for split in splits), tuple(split >> 4 for split in splits)
     if any(level > MAX_LEVELS or group >= len(shape) for level, group in zip(levels, groups, strict=True)):

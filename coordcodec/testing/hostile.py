@@ -130,13 +130,18 @@ def _check_stream(modality: Modality, path: Path) -> None:
 class Hostile:
     """Decoding one example with what nobody should have asked for.
 
-    meta: the signal's, as it comes out of a file. quick: write options that make decoding quick.
+    meta: the signal's with its extras, as it comes out of a file. quick: write options that make decoding quick.
     """
 
     modality: Modality
     signal: Signal
     meta: Mapping[str, Any]
     quick: Mapping[str, Any]
+
+    def check(self) -> None:
+        """Both."""
+        self.check_options()
+        self.check_meta()
 
     def check_options(self) -> None:
         """Senseless options and formats must raise RecipeError or work, and never ask for points without end."""
@@ -158,6 +163,8 @@ class Hostile:
     def check_meta(self) -> None:
         """Forged meta must raise a CoordCodecError or work, in everything that is asked with a file's meta."""
         meta, perfect, dims = self.meta, nearest_field(self.signal), self.signal.dims
+        refused = self._decode("the signal's own meta and extras", meta, perfect, dims)
+        assert not refused, "write() must work with what read() gives as meta and extras"
         for key, value in meta.items():
             if key in ("shape", "channels", "periodic"):
                 continue
@@ -174,7 +181,8 @@ class Hostile:
         for channels in {1, 2, 5, 255} - {meta["channels"]}:
             self._decode(f"{channels} channels", {**meta, "channels": channels}, constant_field(channels), dims)
 
-    def _decode(self, what: str, forged: Mapping[str, Any], field: Field, dims: int) -> None:
+    def _decode(self, what: str, forged: Mapping[str, Any], field: Field, dims: int) -> bool:
+        """Whether writing is refused."""
         modality, format = self.modality, self.modality.suffixes[0]
 
         def watched() -> Field:
@@ -182,10 +190,11 @@ class Hostile:
 
         _refused(f"render() with {what}", _later(modality.render, watched(), forged, **self.quick))
         write = _later(modality.write, watched(), forged, io.BytesIO(), format=format, **self.quick)
-        _refused(f"write() with {what}", write)
+        refused = _refused(f"write() with {what}", write)
         _refused(f"rate() with {what}", _later(self._rate, forged))
         if isinstance(modality, Sampled):
             _refused(f"sample_type() with {what}", _later(Checked(modality, "under test").sample_type, forged))
+        return refused
 
     def _rate(self, meta: Mapping[str, Any]) -> None:
         rate = self.modality.rate(1000, meta)

@@ -1,18 +1,19 @@
-"""Sound files to samples and back, without silently losing samples, channels or bits."""
+"""Sound files to samples, without silently losing samples, channels or bits; `writing` has the way back."""
 
 from __future__ import annotations
 
 import io
 import warnings
 from dataclasses import dataclass, field
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from coordcodec.data import MAX_CHANNELS, Floats
-from coordcodec.errors import RecipeError, SignalError
+from coordcodec.errors import SignalError
 from coordcodec_audio import promises
+from coordcodec_audio.tags import Tags, of_sound
 
 MAX_VALUES = 1 << 28
 """Sounds with more samples, over all channels, are neither read nor written: 1 GiB as float32."""
@@ -26,25 +27,24 @@ _AT_MOST = f"more than the {MAX_VALUES} that are read at once; cut it first"
 _UNKNOWN = 1 << 62
 """libsndfile says 2^63 - 1 where a file does not say its length."""
 _FORMATS = ("WAV", "WAVEX", "RF64", "AIFF", "FLAC", "OGG", "MP3")
-_WRITTEN = {".wav": ("WAV", {8: "PCM_U8", 16: "PCM_16", 24: "PCM_24", 32: "PCM_32"})}
-_WRITTEN[".flac"] = ("FLAC", {8: "PCM_S8", 16: "PCM_16", 24: "PCM_24"})
 
 
 @dataclass
 class Sound:
     """A sound file's contents.
 
-    samples: (n, c) float32; full scale is [-1, 1], which only a file of floating-point numbers exceeds.
+    samples: (n, c) float32, or float64 where the file holds those; full scale is [-1, 1], which only a file of
+        floating-point numbers exceeds. Or integers of `depth` bits.
     rate: samples per second and channel.
     depth: bits of an integer sample: 8, 16, 24 or 32; 16 for lossy files; 0 for floating-point numbers.
-    exact: whether all bits of a sample of the file are there: float32 holds 24.
+    tags: what else the file says, see `coordcodec_audio.tags`.
     remarks: what a user should know of the file, each a clause.
     """
 
-    samples: Floats
+    samples: NDArray[Any]
     rate: int
     depth: int
-    exact: bool = True
+    tags: Tags = ()
     remarks: list[str] = field(default_factory=list)
 
 
@@ -62,7 +62,7 @@ def read_sound(data: bytes, name: str) -> Sound:
     except SignalError as error:
         raise SignalError(f"{name} {error}") from None
     except Exception as error:  # noqa: BLE001  soundfile raises several kinds on damaged files
-        raise SignalError(f"cannot read {name} as audio: {_reason(error)}") from None
+        raise SignalError(f"cannot read {name} as audio: {reason_of(error)}") from None
     if sound.remarks:
         warnings.warn(f"{name}: {'; '.join(sound.remarks)}", stacklevel=3)
     return sound
@@ -80,18 +80,18 @@ def _decode(data: bytes) -> Sound:
         promised = flac.total if flac else int(opened.frames) if opened.frames < _UNKNOWN else 0
         _check_header(opened, promised)
         digest = promises.Digest(flac.bits) if flac else None
-        samples = _read_blocks(opened, digest)
+        samples = _read_blocks(opened, digest, {"PCM_32": "int32", "DOUBLE": "float64"}.get(opened.subtype, "float32"))
         if flac and digest:
             remarks.append(flac.check(digest.finish(), len(samples)))
         else:
             _check_count(data, opened.format, len(samples), promised)
-        peak = max(float(samples.max()), -float(samples.min()))
-        if peak > 1 and not floating:
+        depth = 0 if floating else DEPTHS.get(opened.subtype, 16)
+        peak = 0.0 if depth in (0, 32) else max(float(samples.max()), -float(samples.min()))
+        if peak > 1:
             np.clip(samples, -1, 1, out=samples)
             remarks.append(f"its samples reach {peak:.3g} and are clipped to 1")
-        depth = 0 if floating else DEPTHS.get(opened.subtype, 16)
-        exact = opened.subtype not in ("PCM_32", "DOUBLE")
-        return Sound(samples, int(opened.samplerate), depth, exact, [remark for remark in remarks if remark])
+        tags, rate = of_sound(data, opened), int(opened.samplerate)
+        return Sound(samples, rate, depth, tags, [remark for remark in remarks if remark])
 
 
 def _check_header(opened: Any, promised: int) -> None:
@@ -105,22 +105,22 @@ def _check_header(opened: Any, promised: int) -> None:
         raise SignalError(f"declares {promised} samples of {opened.channels} channels, {_AT_MOST}")
 
 
-def _read_blocks(opened: Any, digest: promises.Digest | None) -> Floats:
-    """All samples to the real end, whatever the header says: (n, c) float32."""
-    blocks: list[Floats] = []
+def _read_blocks(opened: Any, digest: promises.Digest | None, dtype: str) -> NDArray[Any]:
+    """All samples to the real end, whatever the header says: (n, c) float32, float64 or int32."""
+    blocks: list[NDArray[Any]] = []
     count = 0
-    while len(block := opened.read(BLOCK, dtype="float32", always_2d=True)):
+    while len(block := opened.read(BLOCK, dtype=dtype, always_2d=True)):
         count += len(block)
         if count * opened.channels > MAX_VALUES:
             raise SignalError(f"has {_AT_MOST}")
-        if not np.isfinite(block).all():
+        if not finite(block):
             raise SignalError("has samples that are NaN or infinite")
         if digest:
             digest.add(block)
         blocks.append(block)
     if not count:
         raise SignalError("holds no samples")
-    samples = np.empty((count, opened.channels), np.float32)
+    samples = np.empty((count, opened.channels), dtype)
     blocks.reverse()
     start = 0
     while blocks:  # emptied as we go: a long sound is not held twice
@@ -128,6 +128,12 @@ def _read_blocks(opened: Any, digest: promises.Digest | None) -> Floats:
         samples[start : start + len(block)] = block
         start += len(block)
     return samples
+
+
+def finite(samples: NDArray[Any]) -> bool:
+    """Whether all samples are numbers that float32 reaches."""
+    with np.errstate(over="ignore"):
+        return samples.dtype.kind == "i" or bool(np.isfinite(samples.astype(np.float32)).all())
 
 
 def _check_count(data: bytes, kind: str, count: int, promised: int) -> None:
@@ -149,8 +155,10 @@ def quantized(samples: Floats, depth: int) -> NDArray[np.int32]:
     return np.clip(np.rint(samples.astype(np.float64) * full), -full, full - 1).astype(np.int32)
 
 
-def integers(samples: Floats, depth: int) -> NDArray[Any]:
-    """The same in the smallest type that holds them: int8, int16 or int32."""
+def integers(samples: NDArray[Any], depth: int) -> NDArray[Any]:
+    """The same in the smallest type that holds them: int8, int16 or int32; integers as they are."""
+    if samples.dtype.kind == "i":
+        return samples
     found = np.empty(samples.shape, np.int8 if depth == 8 else np.int16 if depth == 16 else np.int32)
     for start in range(0, len(samples), BLOCK):
         found[start : start + BLOCK] = quantized(samples[start : start + BLOCK], depth)
@@ -167,43 +175,8 @@ def as_written(samples: Floats, depth: int) -> Floats:
     return written
 
 
-def write_sound(sound: Sound, target: BinaryIO, suffix: str) -> None:
-    """Encode a sound as the kind of file that a suffix names. Raises RecipeError when that kind cannot hold it."""
-    if suffix not in _WRITTEN:
-        raise RecipeError(f"cannot write audio as {suffix!r}; choose {' or '.join(_WRITTEN)}")
-    if sound.depth == 0 and suffix == ".wav":
-        from scipy.io import wavfile
-
-        # libsndfile would put the time of day into the file.
-        wavfile.write(target, sound.rate, sound.samples)
-        return
-    kind, subtypes = _WRITTEN[suffix]
-    depth = sound.depth if sound.depth in subtypes else max(subtypes)
-    if depth != sound.depth:
-        given = f"{sound.depth} bits" if sound.depth else "floating-point numbers"
-        warnings.warn(
-            f"{suffix} holds at most {depth} bits, this sound has {given}; written with {depth}", stacklevel=3
-        )
-    _write_integers(sound, target, kind, depth, subtypes[depth])
-
-
-def _write_integers(sound: Sound, target: BinaryIO, kind: str, depth: int, subtype: str) -> None:
-    import soundfile
-
-    channels = sound.samples.shape[1]
-    try:
-        with soundfile.SoundFile(target, "w", sound.rate, channels, subtype, format=kind) as opened:
-            for start in range(0, len(sound.samples), BLOCK):
-                block = quantized(sound.samples[start : start + BLOCK], depth)
-                opened.write(np.ascontiguousarray(block << (32 - depth)))
-    except soundfile.SoundFileError as error:
-        raise RecipeError(
-            f"cannot write {channels} channels of {sound.rate} samples per second as {kind}: {_reason(error)}; "
-            ".wav holds them"
-        ) from None
-
-
-def _reason(error: Exception) -> str:
+def reason_of(error: Exception) -> str:
+    """What soundfile says of a file, in one line."""
     text = getattr(error, "error_string", "") or str(error) or type(error).__name__
     reason = str(text).splitlines()[0].removeprefix("Error : ").rstrip(".")
     # What libsndfile says of an MP3 that ends in its first frame.

@@ -15,9 +15,11 @@ from coordcodec.errors import RecipeError, SignalError
 from coordcodec.files import read_bytes
 from coordcodec.hookspecs import Source
 from coordcodec.recipe import Recipe
-from coordcodec_audio.files import MAX_RATE, MAX_VALUES, Sound, as_written, integers, read_sound, write_sound
+from coordcodec_audio import tags
+from coordcodec_audio.files import MAX_RATE, MAX_VALUES, Sound, as_written, finite, integers, read_sound
 from coordcodec_audio.metrics import scores
-from coordcodec_audio.rendering import Facts, render
+from coordcodec_audio.rendering import Facts, render, samples_of
+from coordcodec_audio.writing import write_sound
 
 Samples = tuple[NDArray[Any], int]
 """Samples (n,) or (n, c) and their number per second, as soundfile.read returns them."""
@@ -28,7 +30,8 @@ class Audio:
 
     An integer sample v of b bits becomes v / 2^(b - 1). What the file needs beyond the grid is in meta: "rate",
     samples per second; "depth", bits of a sample, left out for 16; "float": True for floating-point samples, and
-    for those "scale", the largest magnitude, if it exceeds 1: all samples are divided by it.
+    for those "double": True if they have 64 bits, and "scale", the largest magnitude, if it exceeds 1: all samples are
+    divided by it. Title, artist and other tags are extras.
     """
 
     name = "audio"
@@ -59,7 +62,7 @@ class Audio:
     def read(self, source: Source | Samples, **options: Any) -> Signal:
         """Read a sound file, or a tuple of samples and their number per second, as soundfile.read returns it.
 
-        The samples are (n,) or (n, c) of int16, or of float32 or float64 with full scale [-1, 1].
+        The samples are (n,) or (n, c) of int16 or int32, or of float32 or float64 with full scale [-1, 1].
         Raises SignalError for what is no sound or not all there; warns of clipped peaks and wrong headers.
         """
         if isinstance(source, tuple):
@@ -71,26 +74,25 @@ class Audio:
         else:
             sound = read_sound(source.read(), "the input")
         meta: dict[str, Any] = {"rate": sound.rate}
-        values = sound.samples
+        samples = integers(sound.samples, sound.depth) if sound.depth else sound.samples
         if sound.depth == 0:
             meta["float"] = True
-            peak = max(float(values.max()), -float(values.min()))
-            if peak > 1:
-                meta["scale"] = peak
-                values = values / np.float32(peak)
+            peak = max(float(samples.max()), -float(samples.min()))
+            meta |= {"double": True} if samples.dtype == np.float64 else {}
+            meta |= {"scale": peak} if peak > 1 else {}
         elif sound.depth != 16:
             meta["depth"] = sound.depth
-        grid = Grid((len(values),))
-        if not sound.exact:
-            return Signal(grid, values, self.name, meta)
-        samples = integers(values, sound.depth) if sound.depth else sound.samples
-        return Signal(grid, values, self.name, meta, samples=samples, scale=_full_scale(sound.depth, meta))
+        said = {tags.NAME: data} if (data := tags.packed(sound.tags)) else {}
+        full = 2.0 ** (sound.depth - 1) if sound.depth else meta.get("scale", 1.0)
+        # Between the steps of integers lie the samples of lossy files.
+        values: Any = None if sound.samples is samples else sound.samples
+        if values is None and sound.depth == 0 and samples.dtype == np.float32:
+            values = samples / np.float32(full) if full > 1 else samples
+        return Signal(Grid((len(samples),)), values, self.name, meta, samples=samples, scale=full, extras=said)
 
     def sample_type(self, meta: Mapping[str, Any]) -> SampleType:
-        """Integers of the original's depth, in the smallest type that holds them, or float32."""
-        facts = Facts.of(meta)
-        kind = {0: np.float32, 8: np.int8, 16: np.int16}.get(facts.depth, np.int32)
-        return SampleType.of(np.dtype(kind), facts.channels, _full_scale(facts.depth, meta))
+        """Integers of the original's depth, in the smallest type that holds them, float32 or float64."""
+        return Facts.of(meta).samples
 
     def render(
         self,
@@ -109,7 +111,9 @@ class Audio:
         region: T0, T1 in seconds, T1 excluded; only this part is computed, and it is that part of the whole output.
         Raises RecipeError for other values and for outputs of more than MAX_VALUES.
         """
-        samples = self._rendered(field, meta, sample_rate, region, options).samples
+        facts = self._asked(meta, options)
+        samples, _ = render(field, facts, sample_rate, region)
+        samples = samples * np.float32(facts.scale) if facts.scale != 1 else samples
         return samples[:, 0] if samples.shape[1] == 1 else samples
 
     def write(self, field: Field, meta: Mapping[str, Any], target: BinaryIO, *, format: str, **options: Any) -> None:
@@ -117,8 +121,14 @@ class Audio:
 
         Warns when FLAC, which holds 24 bits, must hold more.
         """
-        known = {name: options.pop(name, None) for name in self.write_options}
-        write_sound(self._rendered(field, meta, **known, options=options), target, format)
+        rate, region = (options.pop(name, None) for name in ("sample_rate", "region"))
+        facts, said = self._asked(meta, options), tags.checked(meta)
+        if rate is None or rate == facts.rate:
+            samples: NDArray[Any] = samples_of(field, facts, region)
+        else:
+            samples, _ = render(field, facts, rate, region)
+            samples = samples.astype(facts.samples.dtype if facts.depth == 0 else np.float32) * facts.scale
+        write_sound(Sound(samples, facts.rate if rate is None else int(rate), facts.depth, said), target, format)
 
     def score(self, field: Field, signal: Signal) -> dict[str, float | None]:
         """The scores of `coordcodec_audio.metrics`, of the samples as they are written.
@@ -140,26 +150,12 @@ class Audio:
 
         draw(field, signal, target)
 
-    def _rendered(
-        self,
-        field: Field,
-        meta: Mapping[str, Any],
-        sample_rate: float | None,
-        region: tuple[float, float] | None,
-        options: Mapping[str, Any],
-    ) -> Sound:
+    @staticmethod
+    def _asked(meta: Mapping[str, Any], options: Mapping[str, Any]) -> Facts:
+        """The facts in meta. Raises RecipeError for options that there are not."""
         if options:
             raise RecipeError(f"sounds have no option {', '.join(options)}; they have sample_rate and region")
-        facts = Facts.of(meta)
-        samples, rate = render(field, facts, sample_rate, region)
-        if facts.scale != 1:
-            samples *= np.float32(facts.scale)
-        return Sound(samples, rate, facts.depth)
-
-
-def _full_scale(depth: int, meta: Mapping[str, Any]) -> float:
-    """The sample that a value of 1 stands for."""
-    return 2.0 ** (depth - 1) if depth else float(meta.get("scale", 1.0))
+        return Facts.of(meta)
 
 
 def _checked_samples(source: tuple[Any, ...]) -> Sound:
@@ -173,12 +169,12 @@ def _checked_samples(source: tuple[Any, ...]) -> Sound:
         )
     if not isinstance(rate, int | np.integer) or not 1 <= rate <= MAX_RATE:
         raise SignalError(f"a sample rate is a whole number from 1 to {MAX_RATE}, got {rate!r}")
-    if array.dtype == np.int16:
-        return Sound(array.astype(np.float32) / np.float32(32768), int(rate), 16)
+    if array.dtype in (np.int16, np.int32):
+        return Sound(array, int(rate), 8 * array.dtype.itemsize)
     if array.dtype not in (np.float32, np.float64):
-        raise SignalError(f"samples are int16, float32 or float64, got {array.dtype}; scale and convert them first")
-    with np.errstate(over="ignore"):
-        copy = array.astype(np.float32)
-    if not np.isfinite(copy).all():
+        raise SignalError(
+            f"samples are int16, int32, float32 or float64, got {array.dtype}; scale and convert them first"
+        )
+    if not finite(array):
         raise SignalError("samples must be finite, got some that are NaN or infinite")
-    return Sound(copy, int(rate), 0, array.dtype == np.float32)
+    return Sound(np.array(array), int(rate), 0)

@@ -6,6 +6,7 @@ libsndfile stops quietly where a file is cut off, and believes a header that giv
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -81,21 +82,28 @@ class Digest:
         return self._md5.digest()
 
 
-def flac(data: bytes) -> Flac | None:
-    """The STREAMINFO of a FLAC file, wherever among its metadata; None if it is no FLAC or has none."""
+def flac_blocks(data: bytes) -> Iterator[tuple[int, bytes]]:
+    """The metadata blocks of a FLAC file, type and body; none of other files."""
     at = _after_id3(data)
     if data[at : at + 4] != b"fLaC":
-        return None
-    at += 4
-    while at + 4 <= len(data):
-        kind, size = data[at] & 0x7F, int.from_bytes(data[at + 1 : at + 4], "big")
-        if kind == 0 and size >= 34 and at + 38 <= len(data):
-            bits = (int.from_bytes(data[at + 16 : at + 18], "big") >> 4 & 31) + 1
-            total = int.from_bytes(data[at + 17 : at + 22], "big") & (1 << 36) - 1
-            return Flac(at + 4, total, bits, data[at + 22 : at + 38])
-        if data[at] & 0x80:
-            break
+        return
+    at, last = at + 4, False
+    while at + 4 <= len(data) and not last:
+        kind, last, size = data[at] & 0x7F, data[at] > 0x7F, int.from_bytes(data[at + 1 : at + 4], "big")
+        yield kind, data[at + 4 : at + 4 + size]
         at += 4 + size
+
+
+def flac(data: bytes) -> Flac | None:
+    """The STREAMINFO of a FLAC file, wherever among its metadata; None if it is no FLAC or has none."""
+    at = _after_id3(data) + 4
+    for kind, block in flac_blocks(data):
+        at += 4
+        if kind == 0 and len(block) >= 34:
+            bits = (int.from_bytes(block[12:14], "big") >> 4 & 31) + 1
+            total = int.from_bytes(block[13:18], "big") & (1 << 36) - 1
+            return Flac(at, total, bits, block[18:34])
+        at += len(block)
     return None
 
 

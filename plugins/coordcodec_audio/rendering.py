@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from coordcodec.data import MAX_CHANNELS, SLICE, Field, Floats, Grid
+from coordcodec.data import MAX_CHANNELS, SLICE, Field, Floats, Grid, SampleType, on_grid, samples_on
 from coordcodec.errors import ContainerError, RecipeError
 from coordcodec_audio.files import MAX_RATE, MAX_VALUES
 
@@ -26,6 +26,7 @@ class Facts:
 
     frames: samples per channel. channels: 1 to 255. rate: samples per second. depth: bits of an integer sample,
     0 for floating-point numbers. scale: a value of 1 is this sample; 1 unless floating-point samples exceed it.
+    double: whether floating-point samples have 64 bits.
     """
 
     frames: int
@@ -33,6 +34,13 @@ class Facts:
     rate: int
     depth: int
     scale: float
+    double: bool = False
+
+    @property
+    def samples(self) -> SampleType:
+        """Integers of the original's depth, in the smallest type that holds them, or floating-point numbers."""
+        kind = {0: "float64" if self.double else "float32", 8: "int8", 16: "int16"}.get(self.depth, "int32")
+        return SampleType.of(np.dtype(kind), self.channels, 2.0 ** (self.depth - 1) if self.depth else self.scale)
 
     @staticmethod
     def of(meta: Mapping[str, Any]) -> Facts:
@@ -43,14 +51,16 @@ class Facts:
         if not 1 <= shape[0] * channels <= MAX_VALUES:
             raise ContainerError(f"not a sound: {shape[0]} samples of {channels} channels, at most {MAX_VALUES} in all")
         rate, floating, scale = meta.get("rate"), meta.get("float", False), meta.get("scale", 1.0)
-        depth = meta.get("depth", 16)
+        depth, wide = meta.get("depth", 16), meta.get("double", False)
         if type(rate) is not int or not 1 <= rate <= MAX_RATE:
             raise ContainerError(f"not a sound: {rate!r} samples per second, expected 1 to {MAX_RATE}")
         if type(depth) is not int or depth not in (8, 16, 24, 32):
             raise ContainerError(f"not a sound: a depth of {depth!r} bits, expected 8, 16, 24 or 32")
+        if type(wide) is not bool:
+            raise ContainerError(f"not a sound: double {wide!r}, expected a bool")
         if type(floating) is not bool or type(scale) is not float or not 1 <= scale <= float(np.finfo(np.float32).max):
             raise ContainerError(f"not a sound: float {floating!r}, scale {scale!r}, expected a bool and 1 or more")
-        return Facts(shape[0], channels, rate, 0 if floating else depth, scale)
+        return Facts(shape[0], channels, rate, 0 if floating else depth, scale, floating and wide)
 
 
 def render(
@@ -108,14 +118,26 @@ def _evaluate(field: Field, facts: Facts, rate: int, start: int, stop: int) -> F
     values = np.empty((stop - start, facts.channels), np.float32)
     for lower in range(start, stop, SLICE):
         upper = min(lower + SLICE, stop)
-        values[lower - start : upper - start] = field(_coords(facts, rate, lower, upper))
+        own = rate == facts.rate and lower >= 0 and upper <= facts.frames
+        window = Grid((facts.frames,)).window([(lower, upper)]) if own else None
+        found = field(_between(facts, rate, lower, upper)) if window is None else on_grid(field, window)
+        values[lower - start : upper - start] = found
     return values
 
 
-def _coords(facts: Facts, rate: int, start: int, stop: int) -> NDArray[np.float64]:
+def samples_of(field: Field, facts: Facts, region: tuple[float, float] | None) -> NDArray[Any]:
+    """The samples, or those of a region, at the sound's own rate, (m, c): exactly those that a file promises."""
+    start, stop = _checked_region(facts, region, facts.rate, facts.frames)
+    kind, grid = facts.samples, Grid((facts.frames,))
+    found = np.empty((stop - start, facts.channels), kind.dtype)
+    for lower in range(start, stop, SLICE):
+        upper = min(lower + SLICE, stop)
+        found[lower - start : upper - start] = samples_on(field, grid.window([(lower, upper)]), kind)
+    return found if kind.whole else np.clip(found, -facts.scale, facts.scale, out=found)
+
+
+def _between(facts: Facts, rate: int, start: int, stop: int) -> NDArray[np.float64]:
     """Coordinates (m, 1) of the times i / rate: sample j of the original, at j / facts.rate, lies at 2j/(n-1) - 1."""
-    if rate == facts.rate and start >= 0 and stop <= facts.frames:
-        return Grid((facts.frames,)).window([(start, stop)]).coords()
     if facts.frames == 1:
         return np.zeros((stop - start, 1))
     position = np.arange(start, stop, dtype=np.float64) * (facts.rate / rate)

@@ -1,17 +1,19 @@
-"""Image files to arrays and back, without silently losing bits, channels or orientation."""
+"""Image files to arrays, without silently losing bits, channels or orientation; `writing` has the way back."""
 
 from __future__ import annotations
 
 import io
 import re
 import warnings
+from dataclasses import dataclass, field
 from functools import cache
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from coordcodec.errors import RecipeError, SignalError, reason
+from coordcodec.errors import SignalError, reason
+from coordcodec_image import extras, pnm
 
 MAX_PIXELS = 1 << 27
 """Pictures with more pixels are neither read nor written: 134 megapixels."""
@@ -25,10 +27,22 @@ _ORIENTATION = 0x0112
 _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
 
-def read_pixels(data: bytes, name: str) -> Pixels:
+@dataclass
+class Picture:
+    """A picture file's contents.
+
+    pixels: upright. extras: what else it says, see `coordcodec_image.extras`. remarks: what is not carried.
+    """
+
+    pixels: Pixels
+    extras: dict[str, bytes] = field(default_factory=dict)
+    remarks: list[str] = field(default_factory=list)
+
+
+def read_picture(data: bytes, name: str) -> Picture:
     """Decode an image file, its EXIF orientation applied.
 
-    Warns of what is not carried: colour profiles, further frames. Raises SignalError for what cannot be read or
+    Warns of what is not carried: further frames, damaged profiles. Raises SignalError for what cannot be read or
     would be wrong: other modes (CMYK, LAB, floats), damage, sizes beyond MAX_PIXELS.
     """
     if not data:
@@ -36,15 +50,15 @@ def read_pixels(data: bytes, name: str) -> Pixels:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the decoders' own remarks on size and damage; we raise or say it ourselves
         try:
-            deep = _read_tiff16(data) if data[:4] in _TIFF else None
-            pixels, remarks = deep or _read_with_pillow(data)
+            deep = _read_tiff16(data) if data[:4] in _TIFF else _read_pnm16(data)
+            picture = deep or _read_with_pillow(data)
         except SignalError as error:
             raise SignalError(f"{name} {error}") from None
         except Exception as error:  # noqa: BLE001  decoders raise anything on damaged files
             raise SignalError(f"cannot read {name} as an image: {_reason(error)}") from None
-    if remarks:
-        warnings.warn(f"{name}: {' and '.join(remarks)} not carried", stacklevel=3)
-    return pixels
+    if picture.remarks:
+        warnings.warn(f"{name}: {' and '.join(picture.remarks)} not carried", stacklevel=3)
+    return picture
 
 
 def _check_size(width: int, height: int) -> None:
@@ -52,12 +66,20 @@ def _check_size(width: int, height: int) -> None:
         raise SignalError(f"declares {width}x{height} pixels, expected 1 to {MAX_PIXELS} in all")
 
 
-def _remarks(profile: Any, frames: int) -> list[str]:
-    remarks = ["its colour profile is"] if profile else []
-    return [*remarks, f"all but the first of its {frames} frames are"] if frames > 1 else remarks
+def _frames(count: int) -> list[str]:
+    return [f"all but the first of its {count} frames are"] if count > 1 else []
 
 
-def _read_with_pillow(data: bytes) -> tuple[Pixels, list[str]]:
+def _read_pnm16(data: bytes) -> Picture | None:
+    """A PGM or PPM of 16 bits; None for other files."""
+    facts = pnm.header(data)
+    if facts is None:
+        return None
+    _check_size(facts[0], facts[1])
+    return Picture(pnm.read(data, facts))
+
+
+def _read_with_pillow(data: bytes) -> Picture:
     from PIL import Image
 
     try:
@@ -66,7 +88,7 @@ def _read_with_pillow(data: bytes) -> tuple[Pixels, list[str]]:
         raise SignalError(f"declares more than {MAX_PIXELS} pixels, the most that are read") from None
     with opened as image:
         _check_size(image.width, image.height)
-        remarks = _remarks(image.info.get("icc_profile"), getattr(image, "n_frames", 1))
+        frames = _frames(getattr(image, "n_frames", 1))
         if image.format == "PNG":
             Image.open(io.BytesIO(data)).verify()  # load() does not look at the checksums of the pixels
         image.load()
@@ -74,8 +96,9 @@ def _read_with_pillow(data: bytes) -> tuple[Pixels, list[str]]:
         orientation = int(image.getexif().get(_ORIENTATION, 1) or 1)
         deep = image.format == "PNG" and data[24] == 16
         pixels: Pixels = _png16(image, data) if deep else _native(image)
+        said, lost = extras.of_picture(image)
     pixels = pixels[:, :, None] if pixels.ndim == 2 else pixels
-    return _upright(pixels, orientation), remarks
+    return Picture(_upright(pixels, orientation), said, [*frames, *lost])
 
 
 def _native(image: Any) -> Pixels:
@@ -119,7 +142,7 @@ def _tifffile() -> Any:
     return tifffile
 
 
-def _read_tiff16(data: bytes) -> tuple[Pixels, list[str]] | None:
+def _read_tiff16(data: bytes) -> Picture | None:
     """The first page of a 16-bit TIFF, which Pillow reads in part and cuts to 8 bits; None for other TIFFs."""
     tifffile = _tifffile()
     with tifffile.TiffFile(io.BytesIO(data)) as opened:
@@ -140,8 +163,9 @@ def _read_tiff16(data: bytes) -> tuple[Pixels, list[str]] | None:
         else:
             pixels = page.asarray().reshape(*shape, -1)
         orientation = int(page.tags.valueof(_ORIENTATION, 1) or 1)
-        remarks = _remarks(page.tags.valueof(34675), len(opened.pages))
-    return _upright(pixels, orientation), remarks
+        frames = _frames(len(opened.pages))
+        said, lost = extras.of_tiff(data, page.tags.valueof(34675))
+    return Picture(_upright(pixels, orientation), said, [*frames, *lost])
 
 
 def _upright(pixels: Pixels, orientation: int) -> Pixels:
@@ -153,37 +177,6 @@ def _upright(pixels: Pixels, orientation: int) -> Pixels:
     if orientation in (3, 4, 7, 8):
         pixels = pixels[::-1]
     return np.ascontiguousarray(pixels)
-
-
-def write_pixels(pixels: Pixels, target: BinaryIO, suffix: str) -> None:
-    """Encode an image as the kind of file that a suffix names. Raises RecipeError when that kind cannot hold it."""
-    from PIL import Image
-
-    Image.init()
-    kind = Image.EXTENSION.get(suffix)
-    if kind is None or kind not in Image.SAVE:
-        raise RecipeError(f"cannot write images as {suffix!r}; choose .png, .tif, .jpg, .webp or .bmp")
-    squeezed = pixels[:, :, 0] if pixels.shape[2] == 1 else pixels
-    if pixels.dtype == np.uint16:
-        if kind == "PNG":
-            import imagecodecs
-
-            target.write(imagecodecs.png_encode(np.ascontiguousarray(squeezed)))
-        elif kind == "TIFF":
-            import tifffile
-
-            extra = ["unassalpha"] if pixels.shape[2] in (2, 4) else None
-            photometric = "rgb" if pixels.shape[2] >= 3 else "minisblack"
-            tifffile.imwrite(target, squeezed, photometric=photometric, extrasamples=extra)
-        else:
-            raise RecipeError(f"{suffix} holds 8 bits, this picture has 16; write .png or .tif")
-        return
-    image = Image.fromarray(np.ascontiguousarray(squeezed))
-    options = {"quality": 95} if kind in ("JPEG", "WEBP", "AVIF") else {}
-    try:
-        image.save(target, format=kind, **options)
-    except (OSError, ValueError, KeyError) as error:
-        raise RecipeError(f"cannot write this picture as {suffix}: {_reason(error)}; .png holds it") from None
 
 
 def _reason(error: Exception) -> str:

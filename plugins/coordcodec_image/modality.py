@@ -10,20 +10,22 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from coordcodec.data import Field, Grid, SampleType, Signal, sample
+from coordcodec.data import SLICE, Field, Grid, SampleType, Signal, samples_on
 from coordcodec.errors import ContainerError, RecipeError, SignalError
 from coordcodec.files import read_bytes
 from coordcodec.hookspecs import Source
 from coordcodec.recipe import Recipe
-from coordcodec_image.files import MAX_PIXELS, Pixels, read_pixels, write_pixels
+from coordcodec_image.extras import checked
+from coordcodec_image.files import MAX_PIXELS, Picture, Pixels, read_picture
 from coordcodec_image.metrics import ms_ssim, psnr_db
+from coordcodec_image.writing import write_pixels
 
 
 class Image:
     """Grey or colour pictures of 8 or 16 bits, with or without alpha, on a grid of rows and columns.
 
     A pixel's values v in 0..peak become 2 v / peak - 1, alpha included. Everything the file needs beyond the
-    grid is the depth: meta {"depth": 16}, left out for 8 bits.
+    grid is the depth: meta {"depth": 16}, left out for 8 bits. Colour profile, EXIF, XMP and texts are extras.
     """
 
     name = "image"
@@ -54,21 +56,23 @@ class Image:
     def read(self, source: Source, **options: Any) -> Signal:
         """Read an image file, or an array (h, w) or (h, w, 1 to 4) of uint8 or uint16.
 
-        Raises SignalError for anything else; warns of colour profiles and further frames.
+        Raises SignalError for anything else; warns of further frames.
         """
         if isinstance(source, np.ndarray):
-            pixels = _checked_array(source)
+            picture = Picture(_checked_array(source))
         elif isinstance(source, str | os.PathLike):
-            pixels = read_pixels(read_bytes(source), Path(source).name)
+            picture = read_picture(read_bytes(source), Path(source).name)
         else:
-            pixels = read_pixels(source.read(), "the input")
+            picture = read_picture(source.read(), "the input")
+        pixels = picture.pixels
         height, width, channels = pixels.shape
         peak = np.iinfo(pixels.dtype).max
         samples = pixels.reshape(-1, channels)
         values = samples.astype(np.float32) * (2 / np.float32(peak)) - 1
         meta = {"depth": 16} if pixels.dtype == np.uint16 else {}
-        grid, half = Grid((height, width)), peak / 2
-        return Signal(grid, np.clip(values, -1, 1), self.name, meta, samples=samples, scale=half, offset=half)
+        grid, values, half = Grid((height, width)), np.clip(values, -1, 1), peak / 2
+        said = picture.extras
+        return Signal(grid, values, self.name, meta, samples=samples, scale=half, offset=half, extras=said)
 
     def sample_type(self, meta: Mapping[str, Any]) -> SampleType:
         """Pixels of 0 to peak, as uint8 or uint16."""
@@ -97,9 +101,13 @@ class Image:
         return pixels[:, :, 0] if pixels.shape[2] == 1 else pixels
 
     def write(self, field: Field, meta: Mapping[str, Any], target: BinaryIO, *, format: str, **options: Any) -> None:
-        """Write the picture that `render` returns. Raises RecipeError."""
+        """Write the picture that `render` returns, with its colour profile and what else meta says of it.
+
+        Raises RecipeError.
+        """
+        extras = checked(meta)
         pixels = self.render(field, meta, **options)
-        write_pixels(pixels if pixels.ndim == 3 else pixels[:, :, None], target, format)
+        write_pixels(pixels if pixels.ndim == 3 else pixels[:, :, None], target, format, extras)
 
     def score(self, field: Field, signal: Signal) -> dict[str, float | None]:
         """PSNR in dB over all samples (at most 100), and MS-SSIM (0 to 1), of the picture as it is written.
@@ -204,8 +212,12 @@ def _sample_type(meta: Mapping[str, Any]) -> SampleType:
 
 
 def _render(field: Field, meta: Mapping[str, Any], grid: Grid) -> Pixels:
-    kind = _sample_type(meta)
-    flat = np.empty((len(grid), meta["channels"]), kind.dtype)
-    for part, values in sample(field, grid):
-        flat[part] = kind.samples(values)
-    return flat.reshape(*grid.shape, meta["channels"])
+    kind, (rows, columns) = _sample_type(meta), grid.shape
+    found = np.empty((rows, columns, meta["channels"]), kind.dtype)
+    band, wide = max(1, SLICE // columns), min(columns, SLICE)
+    for top in range(0, rows, band):
+        for left in range(0, columns, wide):
+            bounds = ((top, min(top + band, rows)), (left, min(left + wide, columns)))
+            part = samples_on(field, grid.window(bounds), kind)
+            found[top : top + band, left : left + wide] = part.reshape(-1, bounds[1][1] - left, meta["channels"])
+    return found

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from coordcodec.layers.detail.jit import jit
+from coordcodec.stream.grid.jit import jit
 
 Ints = NDArray[Any]
 Int = Any  # a whole number of 64 bits

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from coordcodec.layers.detail.jit import jit
+from coordcodec.stream.grid.jit import jit
 
 Ints = NDArray[Any]
 Int = Any  # a whole number of 64 bits
@@ -32,8 +32,6 @@ FIRST = 31  # of 32: the fixed first stage
 
 STAGES = ((24, 16, 5000), (256, 32, 1000), (32, 16, 2000), (16, 8, 4000))
 """Of each filter: taps of this channel, taps of each other channel, rate out of 2^16."""
-MAX_CHANNELS = 8
-MAX_SPAN = 1 << 25
 """The largest range of samples: mid and side of 24 bits. All sums then stay far inside 64 bits."""
 
 State = tuple[Ints, Ints, Ints, Ints, Ints, Ints]

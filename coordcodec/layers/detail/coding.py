@@ -8,9 +8,8 @@ lapped cosines a byte per plane, how many 64ths of the spectrum are coded.
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby
 from math import prod
 from typing import Any
 
@@ -24,6 +23,7 @@ from coordcodec.layers.detail.planes import Basis, Plane, basis_of
 from coordcodec.layers.detail.quantize import COARSEST, FINEST
 from coordcodec.layers.detail.rotation import Rotation
 from coordcodec.layers.detail.symbols import Detailed
+from coordcodec.layers.detail.walk import Walk
 from coordcodec.layers.protocol import Chunks
 from coordcodec.numbers import Reader, varint
 from coordcodec.specs import DetailSpec
@@ -72,67 +72,6 @@ def shares_of(planes: Sequence[Ints]) -> bytes:
         used = np.flatnonzero(plane.any(axis=(0, 1)))
         found.append(-(-(int(used[-1]) + 1) * PARTS // plane.shape[-1]) if len(used) else 0)
     return bytes(found)
-
-
-class Walk:
-    """Planes in the order of a file, with what the coder may know of each."""
-
-    def __init__(self, spec: DetailSpec, basis: Basis) -> None:
-        self.spec, self.planes = spec, basis.planes
-        self.done: list[Ints] = []
-
-    def chunks(self) -> Iterator[list[int]]:
-        """The numbers of the planes of each chunk."""
-        numbers = range(len(self.planes))
-        if not self.spec.split:
-            yield list(numbers)
-            return
-        for _, members in groupby(numbers, key=lambda k: self.planes[k].scale):
-            yield list(members)
-
-    def through(
-        self, number: int, code: Callable[[int, Mapping[str, Any] | None], Ints], shape: tuple[int, ...]
-    ) -> None:
-        """Code each channel of a plane, given its guides, and keep it for those that follow."""
-        plane = self.planes[number]
-        whole = np.zeros((self.spec.channels, *plane.shape), np.int32)
-        inside = tuple(slice(0, n) for n in shape)
-        parent = None if plane.parent is None else _widened(self.done[plane.parent], plane.shape)
-        sibling = _sum(self.done[k] for k in plane.siblings) if plane.siblings else None
-        for channel in range(self.spec.channels):
-            guides: dict[str, Any] = {}
-            if parent is not None:
-                guides["parent"] = parent[channel]
-            if sibling is not None:
-                guides["sibling"] = _widened(sibling, plane.shape)[channel]
-            if channel:
-                guides["channel"] = whole[channel - 1][inside]
-            if prod(shape):
-                whole[channel][inside] = code(channel, guides or None)
-        self.done.append(whole)
-
-
-def _widened(plane: Ints, shape: tuple[int, ...]) -> Ints:
-    """A plane (channels, ...) of other sides, each value repeated where there are about twice as many."""
-    for axis, n in enumerate(shape, 1):
-        have = plane.shape[axis]
-        if have == n:
-            continue
-        plane = np.repeat(plane, 2, axis) if have < n and have * 2 <= n + 1 else plane
-        if plane.shape[axis] < n:
-            width = [(0, 0)] * plane.ndim
-            width[axis] = (0, n - plane.shape[axis])
-            plane = np.pad(plane, width, mode="edge") if plane.shape[axis] else np.pad(plane, width)
-        plane = plane[(*(slice(None),) * axis, slice(0, n))]
-    return plane
-
-
-def _sum(planes: Iterator[Ints]) -> Ints:
-    """The magnitudes of several planes, added; of sides that differ by one the shorter are filled up."""
-    first, *rest = (np.abs(plane) for plane in planes)
-    for other in rest:
-        first = first + _widened(other, first.shape[1:])
-    return first
 
 
 def encode(

@@ -21,7 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from coordcodec.layers.detail import blend, cascade, neighbours
-from coordcodec.layers.detail.jit import jit
+from coordcodec.specs.detail import CASCADE_CHANNELS, CASCADE_SPAN
+from coordcodec.stream.grid.jit import jit
 
 Ints = NDArray[Any]
 
@@ -53,7 +54,7 @@ def _check(array: Ints, method: str, low: int, high: int) -> None:
         raise ValueError(f"expected int32 of 1 to 4 axes and channels, not {array.dtype} of {array.ndim}")
     if not -(1 << 31) <= low <= high < 1 << 31:
         raise ValueError(f"{low} to {high} is no range of int32")
-    wide = high - low >= cascade.MAX_SPAN or array.shape[-1] > cascade.MAX_CHANNELS
+    wide = high - low >= CASCADE_SPAN or array.shape[-1] > CASCADE_CHANNELS
     if method == "cascade" and (array.ndim != 2 or wide):
         raise ValueError("cascade takes one axis, at most 8 channels and 25 bits")
 

@@ -16,14 +16,12 @@ from coordcodec.layers.detail.wavelet import default_levels
 from coordcodec.layers.protocol import Goal, Proposal
 from coordcodec.recipe import Recipe
 from coordcodec.specs import DetailSpec
-from coordcodec.specs.detail import MAX_AXES, MAX_LEVELS, SEGMENT
+from coordcodec.specs.detail import CASCADE_CHANNELS, CASCADE_SPAN, MAX_AXES, MAX_LEVELS, SEGMENT
 
 FINE = 16
 """A lossy layer's integers are in 2^-16 of values."""
 LEAST = 1024
 """Samples of the smallest signals for which the layer is chosen unasked."""
-WIDEST = (1 << 31) - 2
-"""Steps from the least to the largest sample of a lossless file."""
 SPACING = 15
 """Of a residual on fractions: the basis is so much finer than the bound."""
 FRACTION = 4
@@ -134,8 +132,8 @@ def _exact(signal: Signal, goal: Goal, basis: str) -> DetailSpec:
         step, spacing = float(spacing), 0
     span = float((known.max(0).astype(np.float64) - known.min(0)).max()) / step
     _check_span(span, step, goal)
-    turned = goal.lossless and span < 1 << 29
-    rotation = {3: "ycocg", 4: "ycocg", 2: "midside"}.get(channels, "identity") if turned else "identity"
+    rotation = _rotation(channels) if goal.lossless and span < 1 << 30 else "identity"
+    limits = _limits(known, middle, step, rotation) if basis == "identity" else (0, 0)
     levels = _levels(shape) if basis in ("9/7", "5/3") else ()
     return DetailSpec(
         *(shape, channels, basis, tuple(step / scale), tuple((middle - offset) / np.array(kind.scale)), periodic),
@@ -143,8 +141,8 @@ def _exact(signal: Signal, goal: Goal, basis: str) -> DetailSpec:
         levels=levels,
         groups=_groups(shape) if levels else (),
         rotation=rotation,
-        predictor=_predictor(signal, span) if basis == "identity" else "none",
-        limits=_limits(known, middle, step, rotation) if basis == "identity" else (0, 0),
+        predictor=_predictor(signal, limits) if basis == "identity" else "none",
+        limits=limits,
         model=_model(signal),
         spacing=spacing,
         split=True,
@@ -156,6 +154,10 @@ def _levels(shape: tuple[int, ...]) -> tuple[int, ...]:
     return (*default_levels(shape[:-2], 2, MAX_LEVELS), *default_levels(shape[-2:]))
 
 
+def _rotation(channels: int) -> str:
+    return {3: "ycocg", 4: "ycocg", 2: "midside"}.get(channels, "identity")
+
+
 def _groups(shape: tuple[int, ...]) -> tuple[int, ...]:
     """Which axes are split together: the last two, and of more the others together before them."""
     return tuple(int(k >= len(shape) - 2) for k in range(len(shape))) if len(shape) > 2 else (0,) * len(shape)
@@ -163,20 +165,19 @@ def _groups(shape: tuple[int, ...]) -> tuple[int, ...]:
 
 def _limits(samples: NDArray[Any], middle: NDArray[np.float64], step: float, rotation: str) -> tuple[int, int]:
     """The least and the largest integer; differences of channels go further."""
-    ends = [np.rint((end.astype(np.float64) - middle) / step) for end in (samples.min(0), samples.max(0))]
-    reach = int(max(np.abs(ends[0]).max(), np.abs(ends[1]).max()))
-    reach = reach if rotation == "identity" else 2 * reach
-    return -reach, reach
+    low, high = (np.rint((end.astype(np.float64) - middle) / step) for end in (samples.min(0), samples.max(0)))
+    spare = 0 if step == 1 else 1  # what lies halfway may be rounded either way
+    lowest, highest = int(low.min()) - spare, int(high.max()) + spare
+    return (lowest, highest) if rotation == "identity" else (lowest - highest, highest - lowest)
 
 
-def _predictor(signal: Signal, span: float) -> str:
-    """Filters along time for sound, neighbours weighted for all else; those filters take up to 25 bits."""
-    return "cascade" if signal.dims == 1 and 2 * span < 1 << 25 and signal.channels <= 8 else "blend"
+def _predictor(signal: Signal, limits: tuple[int, int]) -> str:
+    """The best that takes so many axes and channels, and integers between such limits."""
+    able = signal.channels <= CASCADE_CHANNELS and limits[1] - limits[0] < CASCADE_SPAN
+    return "cascade" if signal.dims == 1 and able else "blend"
 
 
 def _check_span(span: float, step: float, goal: Goal) -> None:
-    if goal.lossless and span > WIDEST:
-        raise RecipeError(f"samples that span {span:g} are more than lossless files hold, {WIDEST}; choose --max-error")
     if goal.max_error is not None and span > 1 << 30:
         least = span * step / 2**24
         raise RecipeError(

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from coordcodec.data import Coords, Floats, Grid, Signal
-from coordcodec.layers.detail import predict
+from coordcodec.errors import RecipeError
 from coordcodec.layers.detail.coding import Ints
 from coordcodec.layers.detail.planes import basis_of
 from coordcodec.layers.detail.quantize import restored, step_of
@@ -59,10 +59,19 @@ def decoded(spec: DetailSpec, symbols: Detailed) -> NDArray[np.int64]:
 
 
 def predicted(spec: DetailSpec, integers: NDArray[np.int64]) -> NDArray[np.int32]:
-    """The prediction errors, (channels, *shape), of integers (*shape, channels)."""
+    """The prediction errors, (channels, *shape), of integers (*shape, channels).
+
+    Raises RecipeError where one is -2^31, which the coder does not have: it takes samples at both ends of 32 bits.
+    """
     found = integers.astype(np.int32)
     if spec.predictor != "none":
+        from coordcodec.layers.detail import predict  # loads Numba
+
         found = predict.residual(found, spec.predictor, *spec.limits)
+    if int(found.min()) == -(1 << 31):
+        raise RecipeError(
+            "samples that jump over half the range of 32 bits cannot be kept exactly; use --max-error 0.001%"
+        )
     return np.ascontiguousarray(np.moveaxis(found, -1, 0))
 
 
@@ -70,6 +79,8 @@ def unpredicted(spec: DetailSpec, plane: Ints) -> NDArray[np.int64]:
     """The integers, (channels, *shape), that prediction errors stand for."""
     if spec.predictor == "none":
         return plane.astype(np.int64)
+    from coordcodec.layers.detail import predict  # loads Numba
+
     errors = np.ascontiguousarray(np.moveaxis(plane, 0, -1))
     return np.moveaxis(predict.restore(errors, spec.predictor, *spec.limits), -1, 0).astype(np.int64)
 
