@@ -13,7 +13,7 @@ from coordcodec.specs import PRESETS, SirenChoices
 @pytest.mark.parametrize(
     ("choices", "says"),
     [
-        ({"rate": 0.3, "siren": {"width": 8}}, "one of rate, bytes, quality, score and width, got rate and width"),
+        ({"rate": 0.3, "siren": {"width": 8}}, "lossless, width and step, got rate and width"),
         ({"rate": 0.0}, "rate must be in 1e-09 to 1e+09, got 0.0"),
         ({"rate": float("nan")}, "rate must be"),
         ({"num_bytes": 0}, "bytes must be"),
