@@ -76,12 +76,13 @@ def packed(layout: Layout) -> dict[str, bytes]:
         "others": others,
     }
     about |= {"stored": layout.stored} if layout.stored else {}
-    text = json.dumps(about, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    text = json.dumps(about, separators=(",", ":"), ensure_ascii=False)
     return {"about": text.encode(), **({"axes": blob} if blob else {})}
 
 
 def _said(attrs: Mapping[str, Attribute]) -> dict[str, Any]:
-    """Texts as they are, texts as a list, numbers as a list of their type and themselves."""
+    """Texts as they are, texts as a list, numbers as a list of their type and themselves; a fill first, as in files."""
+    attrs = dict(sorted(attrs.items(), key=lambda item: item[0] != "_FillValue"))
     return {n: [v.dtype.str[1:], v.tolist()] if isinstance(v, np.ndarray) else v if isinstance(v, str) else ["", v]
             for n, v in attrs.items()}  # fmt: skip
 
