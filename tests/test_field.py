@@ -1,6 +1,7 @@
 """NetCDF fields: what is read comes back, numbers within their bound and everything else exactly."""
 
 import io
+import sys
 import warnings
 
 import h5netcdf
@@ -40,6 +41,8 @@ def saved(folder, numbers=SMOOTH, attrs=UNITS, step=1.0, name="t", **others):
 
 
 def plain(source):
+    """A file, or its bytes, with nothing decoded."""
+    source = io.BytesIO(source) if isinstance(source, bytes) else source
     return xr.open_dataset(source, engine="h5netcdf", decode_times=False, mask_and_scale=False, decode_coords=False)
 
 
@@ -47,7 +50,7 @@ def perfect(signal, format=".nc"):
     """What is written of a field that knows every sample."""
     target = io.BytesIO()
     FIELD.write(nearest_field(signal), signal.meta, target, format=format)
-    return io.BytesIO(target.getvalue())
+    return target.getvalue()
 
 
 def kept(signal, **choices):
@@ -56,7 +59,7 @@ def kept(signal, **choices):
     opened = codec.open(codec.compress_signal(signal, FIELD, recipe).data)
     target = io.BytesIO()
     FIELD.write(opened.field, opened.container.meta, target, format=".nc")
-    return io.BytesIO(target.getvalue()), opened
+    return target.getvalue(), opened
 
 
 def masked(numbers=SMOOTH, missing=np.nan):
@@ -115,7 +118,7 @@ def test_what_is_rendered_is_decoded(tmp_path):
     assert (array.name, array.dims, array.units, array.dtype) == ("t", ("time", "lat", "lon"), "K", np.float32)
     assert array.time.units == "days since 2001-01-01"
     assert np.array_equal(np.isnan(array), np.isnan(masked()))
-    bare = np.load(perfect(signal, ".npy"))
+    bare = np.load(io.BytesIO(perfect(signal, ".npy")))
     np.testing.assert_array_equal(bare, array)
     integers = FIELD.read(saved(tmp_path, *EXAMPLES["integers"]))
     assert FIELD.render(nearest_field(integers), integers.meta).isnull().sum() == np.isnan(masked()).sum()
@@ -140,13 +143,13 @@ def test_masked_cells_come_back_exactly_and_do_not_count(layers, moving, tmp_pat
     if moving:
         numbers[0] = 270.0
     signal = FIELD.read(saved(tmp_path, numbers, step=0.1))
-    written, opened = kept(signal, num_bytes=1500, effort=1, layers=layers)
+    written, opened = kept(signal, num_bytes=900, effort=1, layers=layers)
     assert np.array_equal(np.isnan(plain(written).t), np.isnan(numbers))
     scores = FIELD.score(opened.field, signal)
     assert scores["rmse"] <= scores["max_error"] < 20
-    cold = nearest_field(FIELD.read(np.where(np.isnan(numbers), 0, numbers)))
-    assert FIELD.score(nearest_field(signal), signal)["max_error"] < 1e-4
-    assert FIELD.score(lambda coords: cold(coords) * np.nan_to_num(1.0), signal)["max_error"] < 1000
+    exact = nearest_field(signal)
+    assert FIELD.score(exact, signal)["max_error"] < 1e-4
+    assert FIELD.score(lambda coords: np.nan_to_num(exact(coords), nan=9), signal) == FIELD.score(exact, signal)
 
 
 @pytest.mark.parametrize(
@@ -173,7 +176,7 @@ def test_what_is_missing(raw, attrs, hidden, tmp_path):
     signal = FIELD.read(tmp_path / "a.nc")
     known = np.ones(len(raw), bool) if signal.mask is None else signal.mask
     assert np.flatnonzero(~known).tolist() == hidden
-    back = FIELD.read(perfect(signal))
+    back = FIELD.read(io.BytesIO(perfect(signal)))
     again = np.ones(len(raw), bool) if back.mask is None else back.mask
     assert np.array_equal(again, known)
     np.testing.assert_array_equal(back.samples[known], signal.samples[known])
@@ -186,7 +189,7 @@ def test_a_fill_amid_the_numbers_hides_none_that_is_decoded(tmp_path):
     numbers[0, 0, :3] = 281
     signal = FIELD.read(saved(tmp_path, numbers, {"_FillValue": np.int16(281)}))
     written, _ = kept(signal, max_error=2)
-    assert np.array_equal(FIELD.read(written).mask, signal.mask)
+    assert np.array_equal(FIELD.read(io.BytesIO(written)).mask, signal.mask)
 
 
 def test_numbers_stay_in_their_valid_range(tmp_path):
@@ -196,7 +199,7 @@ def test_numbers_stay_in_their_valid_range(tmp_path):
     back = plain(written).t
     assert float(back.min()) >= 0
     assert float(abs(back - rain).max()) <= 0.5
-    assert FIELD.read(written).mask is None
+    assert FIELD.read(io.BytesIO(written)).mask is None
 
 
 def test_packed_integers_become_numbers_in_their_unit_or_stay(tmp_path):
@@ -251,7 +254,7 @@ def test_axes_of_one_sample_come_back(tmp_path):
     assert plain(perfect(signal)).t.shape == (1, 9, 16, 1)
     single = FIELD.read(np.array([[5.0]]))
     assert single.meta["shape"] == [1]
-    assert np.load(perfect(single, ".npy")).shape == (1, 1)
+    assert np.load(io.BytesIO(perfect(single, ".npy"))).shape == (1, 1)
 
 
 def test_classic_files_and_streams_are_read(tmp_path):
@@ -276,7 +279,11 @@ def test_the_variable_can_be_chosen(tmp_path):
         assert FIELD.read(path).meta["shape"] == [3, 9, 16]
     with pytest.warns(UserWarning, match="flat is taken without"):
         assert FIELD.read(path, variable="flat").meta["shape"] == [9, 16]
-    for name, words in (("wind", "there is no variable 'wind'"), ("kind", "is no number"), ("lat", "is the coordinate")):
+    for name, words in (
+        ("wind", "there is no variable 'wind'"),
+        ("kind", "is no number"),
+        ("lat", "is the coordinate"),
+    ):
         with pytest.raises(SignalError, match=f"{words}.*; choose from: t, flat|{words}.*choose from: flat, t"):
             FIELD.read(path, variable=name)
 
@@ -320,7 +327,7 @@ def test_other_bad_sources(tmp_path, monkeypatch):
     with pytest.raises(RecipeError, match="fields have no option resolution"):
         FIELD.read(np.ones(3), resolution=3)
     path = saved(tmp_path)
-    monkeypatch.setitem(__import__("sys").modules, "h5netcdf", None)
+    monkeypatch.setitem(sys.modules, "h5netcdf", None)
     with pytest.raises(RecipeError, match=r'h5netcdf, which is missing: pip install "coordcodec\[field\]"'):
         FIELD.read(path)
 
@@ -370,9 +377,6 @@ def test_forged_meta_are_refused(forged, tmp_path):
             action(nearest_field(signal), {**signal.meta, **forged})
 
 
-FLOATS = st.sampled_from(["f4", "f8"])
-
-
 @given(st.sampled_from(["i2", "u1", "i4", "u4", "f4", "f8", "i8"]), st.integers(0, 2**32 - 1), st.integers(0, 3))
 @settings(max_examples=60)
 def test_any_coordinates_are_exact(dtype, seed, dims):
@@ -415,7 +419,9 @@ def test_promises_are_kept(seed, kind, hide):
         source, numbers = io.BytesIO(buffer.getvalue()), numbers * 0.25 + 1e3
     signal = FIELD.read(source)
     span = float(numbers[known].max().astype(float) - numbers[known].min())
-    bound = max(span * random.choice([0.2, 0.01, 0.001]), 1.0 if kind in ("i2", "u1") else 1e-6 * abs(smooth).max(), 1e-3)
+    bound = max(
+        span * random.choice([0.2, 0.01, 0.001]), 1.0 if kind in ("i2", "u1") else 1e-6 * abs(smooth).max(), 1e-3
+    )
     written, opened = kept(signal, max_error=bound)
     back = FIELD.render(opened.field, opened.container.meta)
     assert np.array_equal(np.isnan(back), ~known)
@@ -434,14 +440,14 @@ def test_a_picture_is_drawn_of_any_number_of_axes():
 
 
 def test_what_is_written_is_netcdf_4(tmp_path):
-    with h5netcdf.File(perfect(FIELD.read(saved(tmp_path))), "r") as file:
+    with h5netcdf.File(io.BytesIO(perfect(FIELD.read(saved(tmp_path)))), "r") as file:
         assert file.variables["t"].dimensions == ("time", "lat", "lon")
         assert file.attrs["title"] == "a test"
     with pytest.raises(RecipeError, match=r"as \.nc, \.nc4, \.cdf or \.npy, not as \.png"):
         FIELD.write(None, {}, io.BytesIO(), format=".png")
 
 
-def test_a_hidden_warning_is_none(tmp_path):
+def test_what_keeps_all_warns_of_nothing(tmp_path):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         FIELD.read(saved(tmp_path))
