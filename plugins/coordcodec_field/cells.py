@@ -52,7 +52,6 @@ class Cells:
 def cells_of(name: str, variable: Variable, unpack: bool = True) -> Cells:
     """The samples of a variable. Raises SignalError where none is known, or some are infinite."""
     raw, attrs = variable.data, dict(variable.attrs)
-    assert raw is not None
     if str(attrs.get("_Unsigned", "")).lower() == "true" and raw.dtype.kind == "i":
         attrs = {n: _unsigned(v) if n in (*_FILLS, *_OF_PACKING[4:]) else v for n, v in attrs.items()}
         attrs.pop("_Unsigned")

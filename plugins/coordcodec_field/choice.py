@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import zlib
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from coordcodec.errors import SignalError
 from coordcodec_field import lattice
@@ -82,7 +84,7 @@ def _fault(name: str, variable: Variable) -> str:
     large, axes, once = variable.size > MAX_SAMPLES, _axes(variable), len({*variable.dims}) == len(variable.dims)
     faults = {
         f"has {variable.size} numbers, {MAX_SAMPLES} at most are read; cut it first": large,
-        "is no number": variable.data is None,
+        "is no number": not variable.numeric,
         "holds no numbers": not variable.size,
         "is a single number without an axis": not variable.dims,
         "is the coordinate of an axis": variable.dims == (name,),
@@ -97,7 +99,7 @@ def _fault(name: str, variable: Variable) -> str:
 
 def _nothing(contents: Contents) -> str:
     large = [f"{n} {_fault(n, v)}" for n, v in contents.variables.items() if v.size > MAX_SAMPLES or _axes(v) > 4]
-    empty = [n for n, v in contents.variables.items() if v.data is not None and not v.size]
+    empty = [n for n, v in contents.variables.items() if v.numeric and not v.size]
     if large:
         return large[0]
     if empty:
@@ -126,19 +128,26 @@ def _companions(contents: Contents, name: str, coordinates: str) -> tuple[dict[s
     kept, dropped = dict[str, Variable](), list[str]()
     spent, total, allowed = 0, 0, FEW * whole[name].size / 8
     for other in wanted[:MAX_VARIABLES]:
-        data = whole[other].data
-        if data is None or not data.size or not _writable(other, whole[other]):
+        variable, several = whole[other], _axes_of(whole, name, other) > 1
+        large = total + variable.size * variable.dtype.itemsize > _MOST
+        if not variable.size or not _writable(other, variable):
             continue
-        cost = 0
-        if _axes_of(whole, name, other) > 1 and coordinates == "auto":
-            cost = len(zlib.compress(lattice.pack(data)[1], 9))
-        several = _axes_of(whole, name, other) > 1 and coordinates == "axes"
-        if several or total + data.nbytes > _MOST or spent + cost > allowed:
+        if large or (several and coordinates == "axes"):
             dropped.append(other)
             continue
-        spent, total = spent + cost, total + data.nbytes
-        kept[other] = Variable(whole[other].dims, data, _tidy(whole[other]))
+        if several and coordinates == "auto":
+            spent += _cost(variable.data)
+            if spent > allowed:
+                dropped.append(other)
+                continue
+        total += variable.data.nbytes
+        kept[other] = Variable(variable.dims, variable.data, _tidy(variable))
     return kept, dropped
+
+
+def _cost(data: NDArray[Any]) -> int:
+    """About how many bytes coordinates take."""
+    return len(zlib.compress(lattice.pack(data)[1], 9))
 
 
 def _axes_of(whole: dict[str, Variable], name: str, other: str) -> int:
@@ -147,17 +156,16 @@ def _axes_of(whole: dict[str, Variable], name: str, other: str) -> int:
 
 
 def _writable(name: str, variable: Variable) -> bool:
-    known = variable.data is not None and variable.data.dtype.str[1:] in lattice.DTYPES
+    known = variable.dtype.str[1:] in lattice.DTYPES
     return known and all(map(is_name, (name, *variable.dims))) and len({*variable.dims}) == len(variable.dims)
 
 
 def _tidy(variable: Variable) -> dict[str, Attribute]:
     """A variable's attributes; a fill in the variable's type, as NetCDF-4 has it."""
     attrs, fill = dict(variable.attrs), variable.attrs.get("_FillValue")
-    assert variable.data is not None
     if fill is not None:
         with np.errstate(all="ignore"):
-            cast = np.asarray(fill).astype(variable.data.dtype) if isinstance(fill, np.ndarray) else None
+            cast = np.asarray(fill).astype(variable.dtype.newbyteorder("=")) if isinstance(fill, np.ndarray) else None
         if cast is None or cast.ndim or not np.array_equal(cast.astype(np.float64), fill, equal_nan=True):
             del attrs["_FillValue"]
         else:

@@ -16,7 +16,7 @@ def check_axes(variable: Variable, others: Mapping[str, Variable]) -> None:
     """Raise SignalError for coordinates of an axis that are not finite."""
     for dim in variable.dims:
         along = others.get(dim)
-        if along is None or along.data is None or along.data.dtype.kind != "f":
+        if along is None or along.dtype.kind != "f":
             continue
         if not np.isfinite(along.data).all():
             count = int((~np.isfinite(along.data)).sum())
@@ -26,7 +26,7 @@ def check_axes(variable: Variable, others: Mapping[str, Variable]) -> None:
 def circle_of(variable: Variable, others: Mapping[str, Variable]) -> str | None:
     """The axis whose longitudes are evenly spaced and close a circle; None without one."""
     for name, other in others.items():
-        if len(other.dims) != 1 or other.data is None or other.dims[0] not in variable.dims:
+        if len(other.dims) != 1 or other.dims[0] not in variable.dims:
             continue
         east = other.text("units").lower() in _EAST or other.text("standard_name") == "longitude"
         if (name == other.dims[0] or east) and east and _closed(other.data.astype(np.float64)):

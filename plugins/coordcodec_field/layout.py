@@ -59,7 +59,6 @@ def packed(layout: Layout) -> dict[str, bytes]:
     sizes = dict(zip(layout.dims, layout.shape, strict=True))
     others, blob = [], b""
     for name, other in sorted(layout.others.items()):
-        assert other.data is not None
         sizes |= dict(zip(other.dims, other.shape, strict=True))
         line, kind = lattice.line_of(other.data), other.data.dtype.str[1:]
         how: Any = line
@@ -112,7 +111,8 @@ def _layout(about: Any, blob: bytes) -> Layout:
             raise ValueError(f"{size} bytes of coordinates")
         if isinstance(how, list):
             first, step = map(float, how)
-            data = lattice.on_line(first, step, *shape, dtype)
+            (count,) = shape
+            data = lattice.on_line(first, step, count, dtype)
         elif how in range(lattice.METHODS):
             data = lattice.unpack(how, blob[at : at + size], shape, dtype)
             at += size
@@ -139,7 +139,8 @@ def _whole(size: Any) -> int:
 def _dtype(kind: Any, known: tuple[str, ...]) -> np.dtype[Any]:
     if kind not in known:
         raise ValueError(f"a type {kind!r:.40}")
-    return np.dtype(kind)
+    found: np.dtype[Any] = np.dtype(kind)
+    return found
 
 
 def _read(said: Any) -> dict[str, Attribute]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
+from contextlib import nullcontext
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -17,9 +18,9 @@ from coordcodec.recipe import Recipe
 from coordcodec_field.cells import LARGEST, Cells, cells_of, is_packed, stored
 from coordcodec_field.choice import CHOICES, choose
 from coordcodec_field.circle import check_axes, circle_of
-from coordcodec_field.layout import MAX_SAMPLES, Layout, layout_of, packed, sample_dtype
+from coordcodec_field.layout import Layout, layout_of, packed, sample_dtype
 from coordcodec_field.metrics import scores
-from coordcodec_field.netcdf import read_file, write_file
+from coordcodec_field.netcdf import opened, write_file
 from coordcodec_field.rendering import array_of, contents_of, decoded
 
 PACKED = ("unpack", "keep")
@@ -65,10 +66,11 @@ class Field:
         for name, given, known in (("coordinates", coordinates, CHOICES), ("packed", packed, PACKED)):
             if given not in known:
                 raise RecipeError(f"{name} is one of {', '.join(known)}, got {given!r:.40}")
-        contents = contents_of(source) if isinstance(source, np.ndarray) else read_file(source, MAX_SAMPLES)
-        chosen = choose(contents, None if variable is None else str(variable), coordinates)
-        check_axes(chosen.variable, chosen.others)
-        cells = cells_of(chosen.name, chosen.variable, packed == "unpack")
+        name = None if variable is None else str(variable)
+        with nullcontext(contents_of(source)) if isinstance(source, np.ndarray) else opened(source) as contents:
+            chosen = choose(contents, name, coordinates)
+            check_axes(chosen.variable, chosen.others)
+            cells = cells_of(chosen.name, chosen.variable, packed == "unpack")
         dims, shape = chosen.variable.dims, chosen.variable.shape
         layout = Layout(chosen.name, dims, shape, cells.attrs, chosen.others, contents.attrs, cells.stored)
         if is_packed(cells.samples, cells.attrs):

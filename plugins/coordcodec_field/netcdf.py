@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import math
 import os
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
-from coordcodec.errors import CoordCodecError, FileError, RecipeError, SignalError, reason
+from coordcodec.errors import FileError, RecipeError, SignalError, reason
 
 Attribute = str | list[str] | NDArray[Any]
 """A text, texts, or numbers: an array of no axis or one."""
@@ -28,21 +30,43 @@ _HIDDEN = {
 """Attributes that the format keeps for itself."""
 
 
-@dataclass
 class Variable:
-    """An array with names for its axes.
+    """An array with names for its axes, neither unpacked nor masked, which is read when it is first asked for.
 
-    data: as the file has it, neither unpacked nor masked; None for what is no array of numbers.
+    dims, attrs, shape, dtype: as the file says. data: the array; None for what is no array of numbers.
     """
 
-    dims: tuple[str, ...]
-    data: NDArray[Any] | None
-    attrs: dict[str, Attribute] = field(default_factory=dict)
-    shape: tuple[int, ...] = ()
+    def __init__(
+        self,
+        dims: tuple[str, ...],
+        data: NDArray[Any] | None,
+        attrs: Mapping[str, Attribute] | None = None,
+        later: Callable[[], NDArray[Any]] | None = None,
+        like: Any = None,
+    ) -> None:
+        """later: reads the array, which has the shape and type of `like`, an array that knows both."""
+        self.dims, self.attrs = dims, dict(attrs or {})
+        self._data, self._later = data, later
+        known = data if like is None else like
+        self.shape: tuple[int, ...] = () if known is None else tuple(known.shape)
+        self.dtype: np.dtype[Any] = np.dtype(object) if known is None else known.dtype
 
-    def __post_init__(self) -> None:
-        if self.data is not None:
-            self.shape = self.data.shape
+    @property
+    def numeric(self) -> bool:
+        """Whether it is an array of numbers."""
+        return self.dtype.kind in "fiu" and self.dtype.itemsize <= 8
+
+    @property
+    def data(self) -> NDArray[Any]:
+        """The numbers. Raises SignalError where the file is damaged."""
+        if self._data is None:
+            assert self._later is not None
+            try:
+                found = np.asarray(self._later())
+            except Exception as error:  # noqa: BLE001  the readers raise anything on damaged files
+                raise SignalError(f"cannot read this as NetCDF: {_first_line(error)}") from None
+            self._data = found.astype(found.dtype.newbyteorder("="))
+        return self._data
 
     @property
     def size(self) -> int:
@@ -64,21 +88,24 @@ class Contents:
     lost: list[str] = field(default_factory=list)
 
 
-def read_file(source: str | os.PathLike[str] | BinaryIO, most: int) -> Contents:
-    """The variables of a NetCDF file; those of more than `most` numbers without their data.
+@contextlib.contextmanager
+def opened(source: str | os.PathLike[str] | BinaryIO) -> Iterator[Contents]:
+    """The variables of a NetCDF file, whose numbers can be asked for until it is closed.
 
     Raises SignalError for what is no such file or damaged, FileError where there is none.
     """
     if not isinstance(source, str | os.PathLike):
-        return _read(io.BytesIO(source.read()), "the input", most)
+        yield from _opened(io.BytesIO(source.read()), "the input")
+        return
     try:
-        with Path(source).open("rb") as file:
-            return _read(file, Path(source).name, most)
-    except OSError as error:
+        file = Path(source).open("rb")  # noqa: SIM115  closed below
+    except (OSError, ValueError) as error:
         raise FileError(f"cannot read {os.fspath(source)}: {reason(error)}") from None
+    with file:
+        yield from _opened(file, Path(source).name)
 
 
-def _read(file: BinaryIO, name: str, most: int) -> Contents:
+def _opened(file: BinaryIO, name: str) -> Iterator[Contents]:
     start = file.read(4)
     file.seek(0)
     if start == b"CDF\x05":
@@ -91,14 +118,12 @@ def _read(file: BinaryIO, name: str, most: int) -> Contents:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # what the file says is taken as it is
-            opened = xarray.open_dataset(
-                file, engine=engine, decode_cf=False, decode_times=False, cache=False, drop_variables=None
-            )
-            return _contents(opened, most)
-    except CoordCodecError:
-        raise
+            dataset = xarray.open_dataset(file, engine=engine, decode_cf=False, cache=False)
+            contents = _contents(dataset)
     except Exception as error:  # noqa: BLE001  the readers raise anything on damaged files
         raise SignalError(f"cannot read {name} as NetCDF: {_first_line(error)}") from None
+    with dataset:
+        yield contents
 
 
 def library(name: str) -> Any:
@@ -114,19 +139,19 @@ def library(name: str) -> Any:
         ) from None
 
 
-def _contents(opened: Any, most: int) -> Contents:
-    found = Contents({}, *_plain(opened.attrs, "the file"))
-    for name, array in opened.variables.items():
+def _contents(dataset: Any) -> Contents:
+    found = Contents({}, *_plain(dataset.attrs, "the file"))
+    for name, array in dataset.variables.items():
         attrs, lost = _plain(array.attrs, str(name))
         found.lost += lost
-        numeric = array.dtype.kind in "fiu" and array.dtype.itemsize <= 8
-        data = np.asarray(array.values) if numeric and array.size <= most else None
-        if data is not None and not data.dtype.isnative:
-            data = data.astype(data.dtype.newbyteorder("="))
-        found.variables[str(name)] = Variable(tuple(map(str, array.dims)), data, attrs, tuple(array.shape))
-        if not numeric:
-            found.variables[str(name)].shape = ()
+        found.variables[str(name)] = Variable(
+            tuple(map(str, array.dims)), None, attrs, partial(_values, array), like=array
+        )
     return found
+
+
+def _values(array: Any) -> Any:
+    return array.values
 
 
 def _plain(attrs: Mapping[Any, Any], of: str) -> tuple[dict[str, Attribute], list[str]]:
@@ -188,7 +213,6 @@ def write_file(contents: Contents, target: BinaryIO) -> None:
             for name, size in _sizes(contents).items():
                 file.dimensions[name] = size
             for name, variable in contents.variables.items():
-                assert variable.data is not None
                 fill = variable.attrs.get("_FillValue")
                 made = file.create_variable(
                     name, variable.dims, variable.data.dtype, data=variable.data,

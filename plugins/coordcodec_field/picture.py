@@ -20,6 +20,7 @@ def draw(signal: Signal, samples: NDArray[Any], target: BinaryIO) -> None:
     """Write a PNG. samples: the decoded ones, (n, 1)."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
+    from matplotlib.text import Text
 
     assert isinstance(signal.coords, Grid)
     assert signal.samples is not None
@@ -33,7 +34,7 @@ def draw(signal: Signal, samples: NDArray[Any], target: BinaryIO) -> None:
     psnr = "constant" if found["psnr_db"] is None else f"PSNR {found['psnr_db']:.2f} dB"
     shape = " x ".join(map(str, layout.shape))
     figure.suptitle(f"{layout.name}, {shape}: {psnr}, largest error {found['max_error']:.3g} {layout.unit}", wrap=True)
-    for text in figure.findobj(lambda artist: hasattr(artist, "set_parse_math")):
+    for text in figure.findobj(Text):
         text.set_parse_math(False)  # a name may have dollar signs
     FigureCanvasAgg(figure).print_png(target)
 
