@@ -135,11 +135,11 @@ def _companions(contents: Contents, name: str, coordinates: str) -> tuple[dict[s
         if large or (several and coordinates == "axes"):
             dropped.append(other)
             continue
-        if several and coordinates == "auto":
-            spent += _cost(variable.data)
-            if spent > allowed:
-                dropped.append(other)
-                continue
+        cost = _cost(variable.data) if several and coordinates == "auto" else 0
+        if spent + cost > allowed and cost:
+            dropped.append(other)
+            continue
+        spent += cost
         total += variable.data.nbytes
         kept[other] = Variable(variable.dims, variable.data, _tidy(variable))
     return kept, dropped

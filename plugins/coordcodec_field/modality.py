@@ -66,9 +66,9 @@ class Field:
         for name, given, known in (("coordinates", coordinates, CHOICES), ("packed", packed, PACKED)):
             if given not in known:
                 raise RecipeError(f"{name} is one of {', '.join(known)}, got {given!r:.40}")
-        name = None if variable is None else str(variable)
+        wanted = None if variable is None else str(variable)
         with nullcontext(contents_of(source)) if isinstance(source, np.ndarray) else opened(source) as contents:
-            chosen = choose(contents, name, coordinates)
+            chosen = choose(contents, wanted, coordinates)
             check_axes(chosen.variable, chosen.others)
             cells = cells_of(chosen.name, chosen.variable, packed == "unpack")
         dims, shape = chosen.variable.dims, chosen.variable.shape
