@@ -38,7 +38,7 @@ class Field:
     suffixes: tuple[str, ...] = (".nc", ".nc4", ".cdf")
     rate_unit = "bits/sample"
     main_score = "psnr_db"
-    defaults = Recipe(rate=0.15, siren={"depth": 2, "omega_0": 10})
+    defaults = Recipe(rate=0.5, siren={"depth": 2, "omega_0": 10})
     read_options: Mapping[str, str] = {
         "variable": "the name of the variable; default: the first of those with the most axes",
         "coordinates": "auto, all, or axes: which coordinates are kept besides those of single axes; default: auto, "
