@@ -192,6 +192,17 @@ def test_a_fill_amid_the_numbers_hides_none_that_is_decoded(tmp_path):
     assert np.array_equal(FIELD.read(io.BytesIO(written)).mask, signal.mask)
 
 
+def test_an_array_has_no_fill_by_default():
+    numbers = np.array([-32767, 5, 32766], np.int16)
+    signal = FIELD.read(numbers)
+    assert signal.mask is None
+    assert plain(perfect(signal)).data._FillValue == -32768
+    assert FIELD.read(io.BytesIO(perfect(signal))).mask is None
+    whole = FIELD.read(np.array([-32768, -32767, 32767], np.int16))
+    assert plain(perfect(whole)).data.dtype == np.int32
+    assert FIELD.read(io.BytesIO(perfect(whole))).mask is None
+
+
 def test_numbers_stay_in_their_valid_range(tmp_path):
     rain = np.maximum(0, SMOOTH - 285).astype(np.float32)
     signal = FIELD.read(saved(tmp_path, rain, {"valid_min": np.float32(0), "units": "mm"}))

@@ -49,14 +49,17 @@ class Cells:
     remarks: list[str] = field(default_factory=list)
 
 
-def cells_of(name: str, variable: Variable, unpack: bool = True) -> Cells:
-    """The samples of a variable. Raises SignalError where none is known, or some are infinite."""
+def cells_of(name: str, variable: Variable, unpack: bool = True, filled: bool = True) -> Cells:
+    """The samples of a variable. filled: whether the fill that NetCDF uses by default is no number.
+
+    Raises SignalError where none is known, or some are infinite.
+    """
     raw, attrs = variable.data, dict(variable.attrs)
     if str(attrs.get("_Unsigned", "")).lower() == "true" and raw.dtype.kind == "i":
         attrs = {n: _unsigned(v) if n in (*_FILLS, *_OF_PACKING[4:]) else v for n, v in attrs.items()}
         attrs.pop("_Unsigned")
         raw = raw.view(f"u{raw.itemsize}")
-    known = known_cells(raw, attrs)
+    known = known_cells(raw, attrs, filled)
     if not known.any():
         raise SignalError(f"{name} holds no known number: all are missing")
     numbers = raw
@@ -119,11 +122,11 @@ def _supported(name: str, numbers: NDArray[Any], known: Bools, remarks: list[str
     return numbers.astype(np.float64), ""
 
 
-def known_cells(raw: NDArray[Any], attrs: Attributes) -> Bools:
-    """Which numbers of a variable, as a file has them, are known."""
+def known_cells(raw: NDArray[Any], attrs: Attributes, filled: bool = True) -> Bools:
+    """Which numbers of a variable, as a file has them, are known. filled: see `cells_of`."""
     known = ~np.isnan(raw) if raw.dtype.kind == "f" else np.ones(raw.shape, bool)
     fills = [attrs[n] for n in _FILLS if isinstance(attrs.get(n), np.ndarray)]
-    if "_FillValue" not in attrs and (default := _DEFAULT_FILL.get(raw.dtype.str[1:])) is not None:
+    if filled and "_FillValue" not in attrs and (default := _DEFAULT_FILL.get(raw.dtype.str[1:])) is not None:
         fills.append(np.array(default, raw.dtype))
     for fill in fills:
         for value in np.asarray(fill).ravel():
@@ -185,7 +188,7 @@ def _choose_fill(cells: Cells, dtype: np.dtype[Any]) -> None:
     limits = np.iinfo(dtype)
     if cells.low > limits.min or cells.high < limits.max:
         cells.attrs["_FillValue"] = np.array(limits.min if cells.low > limits.min else limits.max, dtype)
-    elif not cells.known.all():
+    else:
         cells.stored = {1: "i2", 2: "i4"}.get(dtype.itemsize, "i8")
         cells.attrs["_FillValue"] = np.array(np.iinfo(cells.stored).min, cells.stored)
 

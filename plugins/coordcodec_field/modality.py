@@ -66,11 +66,11 @@ class Field:
         for name, given, known in (("coordinates", coordinates, CHOICES), ("packed", packed, PACKED)):
             if given not in known:
                 raise RecipeError(f"{name} is one of {', '.join(known)}, got {given!r:.40}")
-        wanted = None if variable is None else str(variable)
+        wanted, array = None if variable is None else str(variable), isinstance(source, np.ndarray)
         with nullcontext(contents_of(source)) if isinstance(source, np.ndarray) else opened(source) as contents:
             chosen = choose(contents, wanted, coordinates)
             check_axes(chosen.variable, chosen.others)
-            cells = cells_of(chosen.name, chosen.variable, packed == "unpack")
+            cells = cells_of(chosen.name, chosen.variable, packed == "unpack", filled=not array)
         dims, shape = chosen.variable.dims, chosen.variable.shape
         layout = Layout(chosen.name, dims, shape, cells.attrs, chosen.others, contents.attrs, cells.stored)
         if is_packed(cells.samples, cells.attrs):
