@@ -124,6 +124,8 @@ def _exact(signal: Signal, goal: Goal, basis: str) -> DetailSpec:
     if kind.whole:
         step, middle = 1.0, np.rint(middle)
         spacing = 0 if goal.lossless else 2 * int(bound) + 1
+        if spacing > 4 * SPACING and basis != "identity":  # what is decoded is rounded to whole numbers at last
+            step, spacing = 2 * (int(bound) + 0.49) / SPACING, SPACING
     elif basis == "identity":
         step = 2 * bound
     else:
