@@ -38,10 +38,11 @@ def photograph():
 
 @pytest.fixture(scope="session")
 def compressed(photograph):
-    """The photograph's detail as a compressed file, made quickly."""
+    """The photograph's detail as a network, made quickly."""
     import coordcodec
 
-    return coordcodec.compress(photograph, modality="image", num_bytes=1200, effort=1, device="cpu")
+    choices = {"num_bytes": 1200, "effort": 1, "layers": "siren", "device": "cpu"}
+    return coordcodec.compress(photograph, modality="image", **choices)
 
 
 @pytest.fixture

@@ -133,7 +133,7 @@ def compress_signal(
     if recipe.target_score is not None:
         return encode_to_score(signal, modality, recipe, clock, progress)
     made = encode(signal, modality, recipe, clock, progress)
-    if not made.fitted and clock.over:
+    if made.trained and not made.fitted and clock.over:
         shows = "what the first steps from its initialisation give" if made.init else "next to nothing"
         warnings.warn(f"there was no time to fit: the file is valid and shows {shows}", stacklevel=2)
     return made

@@ -130,7 +130,7 @@ def test_nothing_is_called_back_from_below():
     assert looked_at > 100
 
 
-GROUND = {"errors", "files", "clock", "data", "grid", "mask", "numbers", "samples", "symbols"}
+GROUND = {"errors", "files", "clock", "data", "grid", "mask", "numbers", "plain", "samples", "symbols"}
 GROUND |= {"partition", "specs", "recipe"}
 """Types that travel with a signal; they are no stations."""
 
@@ -186,10 +186,10 @@ def test_choosing_a_network_makes_no_file(photograph, monkeypatch):
     from coordcodec.encoder import plan
 
     kind = codec.find_modality(photograph, "image")
-    monkeypatch.setattr(plan.Plan, "_section", None)
+    monkeypatch.setattr(plan.Plan, "section", None)
     monkeypatch.setattr(plan.Frame, "pack", None)
     monkeypatch.setattr(plan.Frame, "size", None)
-    made = plan.make_plan(kind.read(photograph), kind, codec.make_recipe(kind, num_bytes=2000))
+    made = plan.make_plan(kind.read(photograph), kind, codec.make_recipe(kind, num_bytes=2000, layers="siren"))
     assert made.target == 2000
     assert made.spec.parameters > 500
 

@@ -79,7 +79,7 @@ def test_the_learning_rate_falls_with_time_as_it_does_with_steps():
 
 @pytest.mark.filterwarnings("ignore:there was no time to fit")  # on a busy machine
 def test_more_time_is_a_better_picture_and_never_a_larger_file(photograph):
-    short, long = (quick(photograph, num_bytes=1200, time_budget=seconds) for seconds in (0.2, 8))
+    short, long = (quick(photograph, num_bytes=1200, time_budget=seconds, layers="siren") for seconds in (0.2, 8))
     assert len(short) <= 1200
     assert len(long) <= 1200
     assert psnr(long, photograph) > psnr(short, photograph) + 1
@@ -87,7 +87,9 @@ def test_more_time_is_a_better_picture_and_never_a_larger_file(photograph):
 
 def test_a_time_budget_stops_the_longest_fit(photograph):
     began = time.monotonic()
-    data = coordcodec.compress(photograph, modality="image", num_bytes=1200, time_budget=2, device="cpu")
+    data = coordcodec.compress(
+        photograph, modality="image", num_bytes=1200, time_budget=2, layers="siren", device="cpu"
+    )
     # Effort 9 takes minutes. Whatever this machine does besides, it is far from that.
     assert time.monotonic() - began < 40
     assert psnr(data, photograph) > 15
@@ -96,13 +98,13 @@ def test_a_time_budget_stops_the_longest_fit(photograph):
 @pytest.mark.parametrize("target", [{"num_bytes": 1200}, {"rate": 1.0}, {"siren": {"width": 6}}, {"quality": 60}])
 def test_no_time_at_all_still_gives_a_valid_file(photograph, target):
     with pytest.warns(UserWarning, match="there was no time to fit: the file is valid and shows next to nothing"):
-        data = quick(photograph, time_budget=0, **target)
+        data = quick(photograph, time_budget=0, layers="siren", **target)
     assert coordcodec.open(data).render().shape == photograph.shape
 
 
 def test_no_time_at_all_is_enough_for_a_start_from_an_initialisation(photograph):
     with pytest.warns(UserWarning, match="no time to fit: .* what the first steps from its initialisation give"):
-        data = quick(photograph, time_budget=0, num_bytes=3400, effort=9)
+        data = quick(photograph, time_budget=0, num_bytes=3400, effort=9, layers="siren")
     opened = coordcodec.open(data)
     assert opened.initialisation
     assert opened.score(modality("image").read(photograph))["psnr_db"] > 12
@@ -175,7 +177,7 @@ def test_a_score_out_of_reach_says_what_was_reached():
     ("choices", "says"),
     [
         ({"target_score": 30, "time_budget": 5}, "a score takes several fits and cannot be met within a time"),
-        ({"target_score": 30, "rate": 1}, "choose one of rate, bytes, quality, score and width"),
+        ({"target_score": 30, "rate": 1}, "lossless, width and step, got rate and score"),
         ({"quality": 0}, "quality must be in 1 to 100, got 0"),
         ({"quality": 101}, "quality must be in 1 to 100, got 101"),
         ({"time_budget": -1}, "time budget must be in 0"),
@@ -223,7 +225,7 @@ def test_ctrl_c_writes_the_best_so_far_if_asked(picture, tmp_path, keep):
     # A shell's background jobs ignore the signal, and these tests may be one.
     heeds = "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler)"
     program = [sys.executable, "-c", f"{heeds}; from coordcodec.cli import main; sys.exit(main(sys.argv[1:]))"]
-    arguments = ["compress", "photo.png", "--bytes", "1200", "--effort", "9", "--device", "cpu"]
+    arguments = ["compress", "photo.png", "--bytes", "1200", "--effort", "9", "--layers", "siren", "--device", "cpu"]
     child = subprocess.Popen(
         [*program, *arguments, *(["--keep-best"] if keep else [])],
         cwd=tmp_path,

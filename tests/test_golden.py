@@ -10,6 +10,8 @@ from coordcodec.errors import ContainerError
 from coordcodec.samples import DTYPES, SampleType
 from tests import reference
 
+DETAIL = {f"v5-{name}" for name in ("lossless", "cascade", "bound", "reversible", "lapped", "wavelet", "layers")}
+"""Files with a detail layer."""
 FILES = sorted((Path(__file__).parent / "golden").glob("*.ccdc"))
 
 
@@ -18,7 +20,7 @@ def test_every_feature_of_the_format_has_a_golden_file():
     first = {"v1-rgb", "v1-grey", "v1-alpha16", "v1-coin", "v1-pixel", "v1-parts", "v1-cloud"}
     third, fourth = {"v3-init", "v3-init-parts", "v3-init-half"}, {"v4-contexts", "v4-contexts-parts", "v4-sorted"}
     fifth = {"v5-mask", "v5-periodic", "v5-periodic-parts", "v5-side"}
-    assert names == first | {"v2-gains"} | third | fourth | fifth
+    assert names == first | {"v2-gains"} | third | fourth | fifth | DETAIL
     assert all(path.read_bytes()[4] == int(path.stem[1]) for path in FILES)
 
 
@@ -36,7 +38,17 @@ def test_it_decodes_to_what_it_was(path, device):
     assert np.nanmax(np.abs(values - expected["values"])) < 1 / 255
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda p: p.stem)
+@pytest.mark.parametrize("path", [p for p in FILES if p.stem in DETAIL], ids=lambda p: p.stem)
+def test_what_was_promised_is_the_same_to_the_bit(path):
+    opened, expected = coordcodec.open(path), np.load(path.with_suffix(".npz"))
+    assert ("samples" in expected) == (opened.container.promise is not None)
+    if "samples" in expected:
+        assert np.array_equal(opened.samples(), expected["samples"])
+    assert opened.info["layers"][-1]["kind"] == "detail"
+
+
+# Of the others the page for the grid coder tells; what it says is held by digests, see test_grid_coder.
+@pytest.mark.parametrize("path", [p for p in FILES if p.stem not in DETAIL], ids=lambda p: p.stem)
 def test_the_page_alone_is_enough_to_decode_it(path):
     init = init_of(path)
     fields = reference.parse(path.read_bytes(), init.read_bytes() if init else None)

@@ -81,10 +81,10 @@ def test_auto_takes_one_for_photographs(rate, width):
     kind = codec.find_modality("a.png", None)
     signal = kind.read(np.zeros((512, 768, 3), np.uint8))
     for choices in ({"effort": 1}, {"siren": {"quantizer": "qat"}}, {"siren": {"extra_depth": 0}}):
-        plan = make_plan(signal, kind, codec.make_recipe(kind, rate=rate, init="auto", **choices))
+        plan = make_plan(signal, kind, codec.make_recipe(kind, rate=rate, init="auto", layers="siren", **choices))
         assert plan.init.name == f"image-w{width}"
         assert plan.spec.width == width
-    patient = make_plan(signal, kind, codec.make_recipe(kind, rate=rate))
+    patient = make_plan(signal, kind, codec.make_recipe(kind, rate=rate, layers="siren"))
     assert patient.init is None
     assert patient.spec.depth == (5 if rate > 0.1 else 3)
 

@@ -89,7 +89,7 @@ def test_what_is_packed_unpacks_and_says_the_lowest_version(container):
 @settings(deadline=None)
 @given(containers())
 def test_the_size_of_a_file_without_its_section_is_known(container):
-    frame = Frame(container).bytes
+    frame = Frame(dataclasses.replace(container, sections=())).bytes
     (section,) = container.sections
     # Version 5 counts the longest length of a section: a few bytes too many, never too few.
     slack = 0 if container.simple else 4
@@ -156,7 +156,7 @@ def test_sections_are_read_as_they_are_written():
         ([MASK, LAYER, SIDE], "a section of kind 2 twice or out of order"),
         ([MASK, LAYER, (77, b"", b"")], "made by a newer version: a section of kind 77 is unknown here; upgrade"),
         ([(0, b"", b""), LAYER], "a section of kind 0"),
-        ([(1, bytes(8), MASK[2]), LAYER], "a section of kind 1 with 1 for its initialisation"),
+        ([(1, bytes(8), MASK[2]), LAYER], "a section of kind 1 with flags 0x1"),
         ([(1, b"", b""), LAYER], "truncated"),
         ([(1, b"", b"\1" + MASK[2][1:]), LAYER], "a mask of coding 1"),
         ([(1, b"", b"\0\4" + MASK[2][2:]), LAYER], "along axes 0x4"),

@@ -28,6 +28,7 @@ from coordcodec.cli.output import (
     write_output,
 )
 from coordcodec.clock import Clock
+from coordcodec.decoder import Compressed
 from coordcodec.encoder.encode import Encoded
 from coordcodec.errors import RecipeError
 from coordcodec.files import read_bytes
@@ -67,7 +68,7 @@ def compress(a: argparse.Namespace) -> None:
     if preview:
         write_output(a.preview, preview, a.force)
     rate = {"rate": opened.rate, "rate_unit": modality.rate_unit}
-    facts = {"output": output, "bytes": len(encoded.data), **rate, **scores, **_facts(encoded, recipe, start)}
+    facts = {"output": output, "bytes": len(encoded.data), **rate, **scores, **_facts(encoded, opened, recipe, start)}
     score = in_words(modality.main_score, scores[modality.main_score])
     if encoded.worst is not None:
         score = kept_in_words(encoded.worst, opened) + ("" if recipe.lossless else f"  {score}")
@@ -87,11 +88,11 @@ def _recipe(a: argparse.Namespace, modality: Modality) -> Recipe:
     return codec.make_recipe(modality, a.preset, **choices)
 
 
-def _facts(encoded: Encoded, recipe: Recipe, start: float) -> dict[str, Any]:
+def _facts(encoded: Encoded, opened: Compressed, recipe: Recipe, start: float) -> dict[str, Any]:
     return {
         "seconds": round(time.monotonic() - start, 3),
         "steps": encoded.steps,
-        "layers": [encoded.spec.describe()],
+        "layers": [section.spec.describe() for section in opened.container.sections],
         "init": encoded.init and {"hash": encoded.init.id.hex(), "name": encoded.init.name},
         **({} if encoded.worst is None else {"largest_error": encoded.worst}),
         **deprecated_facts(encoded, recipe),

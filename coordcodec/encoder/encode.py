@@ -24,7 +24,7 @@ class Encoded:
     fitted: steps of the fit. bits: width of the quantization grid, not necessarily whole. device: where it was fitted.
     init: the learned initialisation that the file needs, if it needs one. precision: of the matrix products that the
     fit began with. threads: CPU threads that shared the fit. worst: the largest error of a sample, in its unit,
-    where the file promises one; None where it promises nothing.
+    where the file promises one; None where it promises nothing. trained: whether the last layer was fitted in steps.
     """
 
     data: bytes
@@ -37,6 +37,7 @@ class Encoded:
     precision: str = "float32"
     threads: int = 1
     worst: float | None = None
+    trained: bool = True
 
 
 SHARE = 0.5
@@ -71,6 +72,7 @@ def encode(
         facts.precision,
         facts.threads,
         worst,
+        facts.trained,
     )
 
 

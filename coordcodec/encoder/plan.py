@@ -115,8 +115,8 @@ def kinds_for(signal: Signal, modality: Modality, recipe: Recipe) -> tuple[str, 
     asked = [name for name, choices in recipe.choices.items() if choices.fixed or choices != usual[name]]
     if not asked and recipe.init != "auto":
         asked = [name for name, choices in recipe.choices.items() if choices.learned]
-    target = target_bytes(recipe, modality, signal)
-    able = [name for name in LAYERS if LAYERS[name].suits(signal, target)]
+    target, shape = target_bytes(recipe, modality, signal), signal.meta["shape"]
+    able = [name for name, choices in recipe.choices.items() if choices.suits(shape, signal.values.size, target)]
     return ((asked or able[::-1])[0],)
 
 

@@ -90,7 +90,7 @@ class RateControl:
                     break
             else:
                 high = fineness
-            if high - low <= 1:
+            if high - low <= 1 or (best and self.clock.over):
                 break
             tried.append((fineness, math.log2(taken)))
             goal = math.log2(target * (1 - _NEAR / 2))

@@ -86,7 +86,7 @@ class Facts:
     """How a fit was done.
 
     steps: minibatch steps of the fit. calls: further ones, of the quantizer. device, precision, threads: where, in
-    which number format its products were, and how many CPU threads shared it.
+    which number format its products were, and how many CPU threads shared it. trained: whether steps make it better.
     """
 
     steps: int
@@ -94,6 +94,7 @@ class Facts:
     device: str
     precision: str
     threads: int
+    trained: bool = True
 
 
 class Fitted(Protocol):
@@ -148,13 +149,6 @@ class Layer(Protocol):
     """Whether files of versions 1 to 4 hold it."""
     quick: Mapping[str, Any]
     """Choices with which an encode takes a second, for tests."""
-
-    def suits(self, signal: Signal, target: int | None) -> bool:
-        """Whether it takes this signal, and makes a better file of so many bytes than the kinds before it.
-
-        target: bytes; None: they are open.
-        """
-        ...
 
     def propose(self, signal: Signal, goal: Goal, recipe: Recipe, below: Floats | None = None) -> Proposal:
         """A Spec whose section meets the goal, found without making one.

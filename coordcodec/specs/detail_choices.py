@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from coordcodec.errors import UnknownName
-from coordcodec.specs.detail import BASES
+from coordcodec.specs.detail import BASES, MAX_AXES
 from coordcodec.specs.ranges import check_ranges
+
+_FEW_VALUES, _FEW_BYTES, _SPARSE = 1024, 256, 4096
+"""A network is the smaller file below so many values, and below so many bytes and one for each 4096 values."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +40,16 @@ class DetailChoices:
         check_ranges(self, (("step", 1e-30, 1e30), ("rounding", 0, 1000)))
         if self.basis not in ("auto", *BASES):
             raise UnknownName("basis", self.basis, ("auto", *BASES))
+
+    @staticmethod
+    def suits(shape: Sequence[int], values: int, target: int | None) -> bool:
+        """Whether a file of this kind is the best there is.
+
+        shape: of the signal's grid, empty for scattered points. values: how many, channels counted. target: bytes. Of a
+        few samples, or in a few bytes, a network is the better file.
+        """
+        enough = target is None or target >= _FEW_BYTES + values // _SPARSE
+        return 1 <= len(shape) <= MAX_AXES and values >= _FEW_VALUES and enough
 
     @property
     def fixed(self) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -91,6 +92,11 @@ class SirenChoices:
         check_ranges(self, _SIREN_RANGES)
         if self.optimizer not in OPTIMIZERS:
             raise UnknownName("optimizer", self.optimizer, OPTIMIZERS)
+
+    @staticmethod
+    def suits(shape: Sequence[int], values: int, target: int | None) -> bool:
+        """Whether a file of this kind is the best there is; networks are where no other kind is."""
+        return True
 
     @property
     def fixed(self) -> str:

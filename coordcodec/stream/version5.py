@@ -24,6 +24,7 @@ NUMBER = 5
 _GRID, _META, _PERIODIC, _SAMPLES, _PROMISE = 1, 2, 4, 8, 16
 _ALL = 0x80
 """Set in the type of samples: one scale and one offset hold for all channels."""
+_NAMED, _MORE = 1, 2
 MASK, SIDE = 1, 2
 """The kinds of section that are no layers; those of layers are numbered in `coordcodec.specs`."""
 SECTION_BYTES = 1 + 1 + 4 + CHECKSUM
@@ -34,12 +35,13 @@ four as long as that has less than 256 MiB."""
 def pack(front: bytes, sections: Sequence[Section]) -> bytes:
     """The bytes of a file, from what `pack_front` gives."""
     out = bytearray(front)
-    for section in sections:
+    for k, section in enumerate(sections):
         kind, head = pack_section(section.spec)
+        more = _MORE if k < len(sections) - 1 else 0
         if section.spec.chunked:
-            _add_chunks(out, kind, head, section.chunks)
+            _add_chunks(out, kind, more, head, section.chunks)
         else:
-            _add(out, kind, head + b"".join(section.chunks), section.init)
+            _add(out, kind, head + b"".join(section.chunks), section.init, more)
     return bytes(out)
 
 
@@ -58,17 +60,17 @@ def pack_front(container: Container) -> tuple[bytes, int]:
     return bytes(out), len(out) - header
 
 
-def _add(out: bytearray, kind: int, body: bytes, init: bytes = b"") -> None:
-    out += varint(kind) + bytes([bool(init)]) + init + varint(len(body)) + body
+def _add(out: bytearray, kind: int, body: bytes, init: bytes = b"", more: int = 0) -> None:
+    out += varint(kind) + bytes([bool(init) | more]) + init + varint(len(body)) + body
     out += zlib.crc32(out).to_bytes(CHECKSUM, "little")
 
 
-def _add_chunks(out: bytearray, kind: int, head: bytes, chunks: Sequence[bytes]) -> None:
+def _add_chunks(out: bytearray, kind: int, more: int, head: bytes, chunks: Sequence[bytes]) -> None:
     """A section of chunks: how many, then of each the length, itself and, but for the last, a checksum."""
     parts = [varint(len(chunk)) + chunk for chunk in chunks]
     head += varint(len(chunks))
     length = len(head) + sum(map(len, parts)) + CHECKSUM * (len(parts) - 1)
-    out += varint(kind) + b"\0" + varint(length) + head
+    out += varint(kind) + bytes([more]) + varint(length) + head
     for part in parts:
         out += part + zlib.crc32(out + part).to_bytes(CHECKSUM, "little")
 
@@ -134,11 +136,11 @@ def unpack(data: bytes) -> Container:
     if container.meta["shape"]:
         grid = Grid(tuple(container.meta["shape"]), periodic=container.periodic)
     blobs, sizes = dict[str, Any](), dict[str, int]()
-    mask, sections, before = None, list[Section](), 0
-    for kind, init, body in _sections(reader):
+    mask, sections, before, more = None, list[Section](), 0, True
+    for kind, init, follows, body in _sections(reader):
         if kind == before or kind < before <= SIDE or (sections and kind <= SIDE):
             raise ContainerError(f"damaged file: a section of kind {kind} twice or out of order")
-        before = max(kind, before)
+        before, more, last = max(kind, before), follows, not more
         if kind == MASK:
             mask, sizes["mask"] = side.read_mask(body, grid), len(body)
         elif kind == SIDE:
@@ -147,7 +149,11 @@ def unpack(data: bytes) -> Container:
             shape, channels = tuple(container.meta["shape"]), container.meta["channels"]
             spec, chunk = unpack_section(kind, body, container.dims, shape, channels, container.periodic)
             chunks = _chunks(data[: reader.at - CHECKSUM], len(chunk)) if spec.chunked else (chunk,)
+            if last:
+                raise ContainerError("damaged file: a layer after the last")
             sections.append(Section(spec, chunks, init))
+    if sections and more:
+        raise ContainerError("damaged or truncated file: a layer is missing")
     return _checked(replace(container, sections=tuple(sections), mask=mask, sizes=sizes), blobs)
 
 
@@ -205,21 +211,21 @@ def _read_periodic(reader: Reader, dims: int, shape: list[int]) -> tuple[bool, .
     return periodic
 
 
-def _sections(reader: Reader) -> Iterator[tuple[int, bytes, bytes]]:
-    """Kind, name of the initialisation and body of each section, its checksum verified."""
+def _sections(reader: Reader) -> Iterator[tuple[int, bytes, bool, bytes]]:
+    """Kind, name of the initialisation, whether another layer follows, and body of each section, verified."""
     data, checksum, done = memoryview(reader.data), 0, 0
     for _ in range(MAX_SECTIONS):
         if reader.at == len(data):
             return
         kind = reader.varint("the kind of a section", 0, 2**32)
-        named = reader.byte()
-        if named > 1 or (named and kind <= SIDE):
-            raise ContainerError(f"damaged file: a section of kind {kind} with {named} for its initialisation")
-        init = reader.take(INIT_BYTES) if named else b""
+        flags = reader.byte()
+        if flags & ~(_NAMED | _MORE) or (flags and kind <= SIDE):
+            raise ContainerError(f"damaged file: a section of kind {kind} with flags {flags:#x}")
+        init, more = reader.take(INIT_BYTES) if flags & _NAMED else b"", kind <= SIDE or bool(flags & _MORE)
         body = reader.take(reader.varint("the length of a section", 0, len(reader.data)))
         checksum, done = zlib.crc32(data[done : reader.at], checksum), reader.at
         if checksum != int.from_bytes(reader.take(CHECKSUM), "little"):
             raise ContainerError("damaged or truncated file: a section's checksum does not match")
-        yield kind, init, body
+        yield kind, init, more, body
     if reader.at < len(data):
         raise ContainerError(f"damaged file: more than {MAX_SECTIONS} sections")

@@ -13,6 +13,7 @@ from PIL import Image
 import coordcodec
 from coordcodec import codec, inits
 from coordcodec.data import Quantized, Signal, round_step
+from coordcodec.layers.detail import propose
 from coordcodec.partition import Partition
 from coordcodec.specs import SirenSpec
 from coordcodec.stream import weights
@@ -66,7 +67,8 @@ def save(name, data, version=1, init=None):
         shape = opened.container.meta["shape"]
         coords[2:8] = coordcodec.Grid(shape, periodic=opened.container.periodic).coords()[5::23][:6]
     path.write_bytes(data)
-    np.savez(path.with_suffix(".npz"), coords=coords, values=opened.field(coords))
+    promised = {"samples": opened.samples()} if opened.container.promise else {}
+    np.savez(path.with_suffix(".npz"), coords=coords, values=opened.field(coords), **promised)
 
 
 def learned(seed, steps, spec=TINY):
@@ -145,8 +147,27 @@ def main():
     save("periodic-parts", wrapped(globe.signal(), siren={"part_points": 72, "gains": True, "margin": 20}), version=5)
     profile = {"profile": bytes(range(200)) + bytes(3000), "empty": b"", "note": "kept"}
     save("side", wrapped(globe.signal(profile, circle=False)), version=5)
+    detail(photo, globe)
     recipe = codec.make_recipe(Cloud(), device="cpu", effort=2)
     save("cloud", codec.compress_signal(Signal(coords, values, "cloud", meta), Cloud(), recipe).data)
+
+
+def detail(photo, globe):
+    """Files with a detail layer, one for each basis and promise."""
+    propose._SMALL = 300  # chunks of a scale each in a small file
+
+    def made(signal, **choices):
+        return codec.compress_signal(signal, globe, codec.make_recipe(globe, device="cpu", effort=2, **choices)).data
+
+    whole = photo.reshape(-1, 1).astype(np.int16)[:900] * 50 - 6400
+    sound = Signal(coordcodec.Grid((900,)), whole / np.float32(8192), "globe", samples=whole, scale=8192.0)
+    save("lossless", image(photo[:20, :28], lossless=True), version=5)
+    save("cascade", made(sound, lossless=True), version=5)
+    save("bound", made(globe.signal(typed=True, land=True), max_error=2), version=5)
+    save("reversible", made(globe.signal(typed=True), max_error=4, detail={"basis": "5/3"}), version=5)
+    save("lapped", made(sound, num_bytes=500, layers="detail"), version=5)
+    save("wavelet", image(photo, num_bytes=700, layers="detail"), version=5)
+    save("layers", image(photo, num_bytes=900, layers="siren+detail"), version=5)
 
 
 if __name__ == "__main__":

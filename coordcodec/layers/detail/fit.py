@@ -132,7 +132,7 @@ class DetailFitted:
 
     def facts(self) -> Facts:
         """No steps were taken."""
-        return Facts(0, 0, "cpu", "integer", 1)
+        return Facts(0, 0, "cpu", "integer", 1, trained=False)
 
     def close(self) -> None:
         """See `Fitted`."""

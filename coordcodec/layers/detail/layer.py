@@ -25,10 +25,6 @@ class Detail:
     encode = staticmethod(coding.encode)
     decode = staticmethod(coding.decode)
 
-    def suits(self, signal: Signal, target: int | None) -> bool:
-        """See `coordcodec.layers.protocol.Layer`."""
-        return propose.suits(signal, target)
-
     def propose(self, signal: Signal, goal: Goal, recipe: Recipe, below: Floats | None = None) -> Proposal:
         """See `coordcodec.layers.protocol.Layer`."""
         return propose.propose(signal, goal, recipe, below)

@@ -10,29 +10,25 @@ from numpy.typing import NDArray
 from coordcodec.data import Floats, Grid, SampleType, Signal
 from coordcodec.errors import RecipeError
 from coordcodec.layers.detail.blocks import choose_blocks
+from coordcodec.layers.detail.coding import encode
+from coordcodec.layers.detail.planes import basis_of
+from coordcodec.layers.detail.quantize import COARSEST
 from coordcodec.layers.detail.rotation import fit_rotation
+from coordcodec.layers.detail.symbols import Detailed
 from coordcodec.layers.detail.values import values_of
 from coordcodec.layers.detail.wavelet import default_levels
-from coordcodec.layers.protocol import Goal, Proposal
+from coordcodec.layers.protocol import Goal, Proposal, TooFewBytes
 from coordcodec.recipe import Recipe
-from coordcodec.specs import DetailSpec
+from coordcodec.specs import DetailSpec, pack_section
 from coordcodec.specs.detail import CASCADE_CHANNELS, CASCADE_SPAN, MAX_AXES, MAX_LEVELS, SEGMENT
 
 FINE = 16
 """A lossy layer's integers are in 2^-16 of values."""
-LEAST = 1024
-"""Samples of the smallest signals for which the layer is chosen unasked."""
 SPACING = 15
 """Of a residual on fractions: the basis is so much finer than the bound."""
 FRACTION = 4
 _SMALL = 4096
 """Bytes below which a layer is one chunk."""
-
-
-def suits(signal: Signal, target: int | None) -> bool:
-    """See `coordcodec.layers.protocol.Layer`. Of a few samples a network is the smaller file."""
-    grid = isinstance(signal.coords, Grid) and signal.dims <= MAX_AXES
-    return grid and len(signal.values) >= LEAST
 
 
 def propose(signal: Signal, goal: Goal, recipe: Recipe, below: Floats | None = None) -> Proposal:
@@ -47,7 +43,18 @@ def propose(signal: Signal, goal: Goal, recipe: Recipe, below: Floats | None = N
     if goal.promised:
         return Proposal(_exact(signal, goal, basis))
     spec = _lossy(signal, goal, values_of(signal, below), basis)
+    if goal.bytes is not None and goal.bytes < _SMALL:
+        smallest = smallest_bytes(spec)
+        if goal.bytes < smallest:
+            raise TooFewBytes(Proposal(spec), smallest)
     return Proposal(spec)
+
+
+def smallest_bytes(spec: DetailSpec) -> int:
+    """The bytes of a section whose coefficients are all zero, and a few more."""
+    planes = [np.zeros((spec.channels, *plane.shape), np.int32) for plane in basis_of(spec).planes]
+    chunks = encode(Detailed.of(COARSEST, (0, 0, 0), planes), spec)
+    return len(pack_section(spec)[1]) + sum(len(chunk) + 8 for chunk in chunks)
 
 
 def _basis(signal: Signal, goal: Goal, recipe: Recipe) -> str:

@@ -29,10 +29,6 @@ class Siren:
     decode = staticmethod(coding.decode)
     describe = staticmethod(coding.describe)
 
-    def suits(self, signal: Signal, target: int | None) -> bool:
-        """See `coordcodec.layers.protocol.Layer`."""
-        return True
-
     def propose(self, signal: Signal, goal: Goal, recipe: Recipe, below: Floats | None = None) -> Proposal:
         """See `coordcodec.layers.protocol.Layer`."""
         return architecture.propose(signal, goal, recipe)
