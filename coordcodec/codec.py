@@ -103,11 +103,15 @@ def check_names(recipe: Recipe) -> None:
     inits.check_named(recipe.init)
 
 
+WORTH_SAYING = 128
+"""Bytes of extras; that fewer are left out unasked is no news."""
+
+
 def carried(signal: Signal, recipe: Recipe) -> Signal:
     """The signal with as much of its extras as the recipe lets the file have. Warns of those that it did not name."""
     if not recipe.stripped:
         return signal.with_extras()
-    if signal.extras and recipe.strip is None:
+    if recipe.strip is None and sum(map(len, signal.extras.values())) >= WORTH_SAYING:
         names = ", ".join(f"{name} ({len(data):,} bytes)" for name, data in sorted(signal.extras.items()))
         warnings.warn(f"left out of the file: {names}; --no-strip (strip=False) keeps them", stacklevel=3)
     return signal

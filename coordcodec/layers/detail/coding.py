@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from coordcodec.clock import Progress
 from coordcodec.data import Symbols
 from coordcodec.errors import ContainerError
 from coordcodec.inits import Initialisation
@@ -90,11 +91,14 @@ def encode(
 class Writer:
     """Codes planes as they are, or rounds what it is given as its own lengths suggest."""
 
-    def __init__(self, spec: DetailSpec, step: int, basis: Basis | None = None) -> None:
+    def __init__(
+        self, spec: DetailSpec, step: int, basis: Basis | None = None, progress: Progress | None = None
+    ) -> None:
         self.spec, self.step = spec, step
         self.walk = Walk(spec, basis or basis_of(spec))
         self.state = GridState(MODELS.index(spec.model))
         self.coded: list[bytes] = []
+        self.progress = progress
 
     def planes(self, planes: Sequence[Ints], shares: bytes, rate: int | None = None) -> list[Ints]:
         """Code all planes; with a rate they are given in 64ths of a step and come back rounded."""
@@ -119,6 +123,9 @@ class Writer:
             return part
 
         self.walk.through(number, code, shape)
+        if self.progress:
+            sizes = [prod(plane.shape) for plane in self.walk.planes]
+            self.progress("code", sum(sizes[: number + 1]), sum(sizes))
 
     def finish(self, points: tuple[int, int, int], shares: bytes, residual: Ints | None = None) -> Chunks:
         """The chunks of the section."""

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from coordcodec.clock import Progress
 from coordcodec.data import Floats, Grid, Signal
 from coordcodec.layers.detail.coding import Writer, shares_of
 from coordcodec.layers.detail.estimate import bits_of, coded
@@ -20,6 +21,7 @@ from coordcodec.layers.detail.values import decoded, integers_of, predicted, val
 from coordcodec.layers.protocol import Facts, Goal
 from coordcodec.recipe import Recipe
 from coordcodec.specs import DetailSpec
+from coordcodec.stream.grid import ready, warm
 
 RATE = 640
 """What a bit weighs against squared error, in (step / 64)^2. The derivative of the distortion of uniform quantization
@@ -32,9 +34,15 @@ class DetailFitted:
     continuous = True
 
     def __init__(
-        self, signal: Signal, spec: DetailSpec, goal: Goal, recipe: Recipe, below: Floats | None = None
+        self,
+        signal: Signal,
+        spec: DetailSpec,
+        goal: Goal,
+        recipe: Recipe,
+        below: Floats | None = None,
+        progress: Progress | None = None,
     ) -> None:
-        self.spec, self.goal = spec, goal
+        self.spec, self.goal, self.progress = spec, goal, progress
         self.rate = round(RATE * recipe.detail.rounding / 100)
         self.basis = basis_of(spec)
         self.integers = integers_of(filled(signal, below), spec)
@@ -74,7 +82,7 @@ class DetailFitted:
         """Nothing is rounded."""
         planes = [np.asarray(plane, np.int32) for plane in self.coefficients]
         found = Detailed.of(FINEST, (0, 0, 0), planes)
-        writer = Writer(self.spec, FINEST, self.basis)
+        writer = Writer(self.spec, FINEST, self.basis, self.progress)
         writer.planes(planes, b"")
         found.chunks = writer.finish((0, 0, 0), b"")
         return found
@@ -82,7 +90,7 @@ class DetailFitted:
     def _rounded(self, code: int, residual: bool = False) -> Detailed:
         parts = [scaled(c, step_of(code, p.norm)) for c, p in zip(self.coefficients, self.basis.planes, strict=True)]
         shares = shares_of([(np.abs(p) + SUB // 3) // SUB for p in parts]) if self.spec.basis == "lapped" else b""
-        writer = Writer(self.spec, code, self.basis)
+        writer = Writer(self.spec, code, self.basis, self.progress)
         planes = writer.planes(parts, shares, self.rate)
         points = points_of(parts, planes)
         found = Detailed.of(code, points, planes)
@@ -136,6 +144,13 @@ class DetailFitted:
 
     def close(self) -> None:
         """See `Fitted`."""
+
+
+def get_ready(progress: Progress | None) -> None:
+    """Compile the coder where it is not, once for all encodes, which takes some seconds."""
+    if progress and not ready():
+        progress("compile", 0, 0)
+        warm()
 
 
 def filled(signal: Signal, below: Floats | None = None) -> NDArray[np.float64]:

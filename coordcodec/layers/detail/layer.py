@@ -41,9 +41,13 @@ class Detail:
         below: Floats | None = None,
     ) -> list[Fitted]:
         """See `coordcodec.layers.protocol.Layer`."""
-        from coordcodec.layers.detail.fit import DetailFitted
+        from coordcodec.layers.detail.fit import DetailFitted, get_ready
 
-        return [DetailFitted(signal, spec, goal, recipe, below) for signal, goal in zip(signals, goals, strict=True)]
+        get_ready(progress)
+        return [
+            DetailFitted(signal, spec, goal, recipe, below, progress)
+            for signal, goal in zip(signals, goals, strict=True)
+        ]
 
     def field(
         self, spec: DetailSpec, symbols: Symbols, init: Initialisation | None, device: str, threads: int | None = None
