@@ -5,6 +5,7 @@ A basis turns the integers of a signal, (*shape, channels), into planes, each (c
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -19,6 +20,7 @@ from coordcodec.specs.detail import SEGMENT, DetailSpec
 
 Ints = NDArray[Any]
 """int32 or int64."""
+MAX_BANDS = 4096
 ZONES = 8
 """Parts of a spectrum that the coder tells apart."""
 
@@ -75,6 +77,8 @@ class _Identity:
 class _Wavelet:
     def __init__(self, spec: DetailSpec) -> None:
         self.wavelet = Wavelet(spec.shape, spec.levels, spec.basis, spec.periodic, spec.groups)
+        if math.prod(1 + sum((1 << len(axes)) - 1 for axes in levels) for levels in self.wavelet.steps()) > MAX_BANDS:
+            raise ValueError(f"a wavelet of more than {MAX_BANDS} bands")
         bands = self.wavelet.bands()
         coarseness = [_coarseness(band, self.wavelet) for band in bands]
         self.order = sorted(range(len(bands)), key=lambda k: (coarseness[k], k))
@@ -109,18 +113,17 @@ def _coarseness(band: Band, wavelet: Wavelet) -> int:
 
 def _planes_of(bands: Sequence[Band], wavelet: Wavelet, scales: Sequence[int]) -> Iterator[Plane]:
     groups = sorted(set(wavelet.groups))
-    kinds = [[_scale(band, wavelet, group) for group in groups] for band in bands]
+    where = dict[object, int]()
+    alike = dict[object, list[int]]()
     for k, band in enumerate(bands):
-        parents = [j for j in range(k) if bands[j].high == band.high and _one_apart(kinds[j], kinds[k])]
-        siblings = tuple(j for j in range(k) if kinds[j] == kinds[k] and bands[j].levels == band.levels)
-        norm = wavelet.integer_norm(band)
-        yield Plane(band.shape, scales[k], norm, parents[-1] if parents else None, siblings)
-
-
-def _one_apart(other: Sequence[tuple[int, bool]], own: Sequence[tuple[int, bool]]) -> bool:
-    """Whether another band is one scale coarser in one group, and alike in the others."""
-    apart = [(a, b) for a, b in zip(other, own, strict=True) if a != b]
-    return len(apart) == 1 and apart[0][0][0] == apart[0][1][0] + 1
+        times = tuple(_scale(band, wavelet, group)[0] for group in groups)
+        lows = tuple(_scale(band, wavelet, group)[1] for group in groups)
+        coarser = [(*times[:g], times[g] + 1, *times[g + 1 :]) for g in range(len(groups))]
+        parents = [where[key] for key in ((up, band.high) for up in coarser) if key in where]
+        siblings = alike.setdefault((times, lows, band.levels), [])
+        yield Plane(band.shape, scales[k], wavelet.integer_norm(band), max(parents, default=None), tuple(siblings))
+        where[times, band.high] = k
+        siblings.append(k)
 
 
 class _Lapped:

@@ -17,6 +17,7 @@ COARSEST = 1 + 40 * OCTAVE
 SUB = 64
 """A coefficient is given to the coder in so many parts of its step."""
 _LARGEST = 1 << 30
+_SLICE = 1 << 20
 
 
 def step_of(code: int, norm: int) -> int:
@@ -42,8 +43,11 @@ def restored(symbols: NDArray[np.int32], step: int, points: tuple[int, int, int]
     points: how far those of magnitude 1, 2, and 3 and above lie from the multiple of the step, in 64ths of it; towards
     zero where they are negative.
     """
-    magnitudes = np.abs(symbols.astype(np.int64))
-    moved = np.array([0, *points], np.int64)[np.minimum(magnitudes, 3)]
-    found = (magnitudes * SUB + moved) * step
-    found = (found + SUB // 2) // SUB
-    return np.where(symbols < 0, -found, found)
+    found, offsets = np.empty(symbols.shape, np.int64), np.array([0, *points], np.int64)
+    flat, out = symbols.reshape(-1), found.reshape(-1)
+    for start in range(0, len(flat), _SLICE):  # the numbers between take much more than those before and after
+        part = flat[start : start + _SLICE].astype(np.int64)
+        magnitudes = np.abs(part)
+        scaled = (magnitudes * SUB + offsets[np.minimum(magnitudes, 3)]) * step
+        out[start : start + _SLICE] = np.where(part < 0, -1, 1) * ((scaled + SUB // 2) // SUB)
+    return found
