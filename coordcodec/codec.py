@@ -49,12 +49,16 @@ def compress(
     return compress_signal(kind.read(source), kind, recipe, progress).data
 
 
-def open(source: decoder.Source, init: Initialisation | str | os.PathLike[str] | None = None) -> Compressed:
+def open(
+    source: decoder.Source, init: Initialisation | str | os.PathLike[str] | None = None, partial: bool = False
+) -> Compressed:
     """Open a compressed file (bytes, a path or a binary file), made with `init` if it names an initialisation.
 
-    Without `init` the one that it names is looked for. Raises ContainerError, FileError or InitialisationError.
+    Without `init` the one that it names is looked for. partial: a file's beginning will do, see `decoder.open_file`.
+
+    Raises ContainerError, FileError or InitialisationError.
     """
-    return decoder.open_file(source, init)
+    return decoder.open_file(source, init, partial)
 
 
 def decompress(

@@ -35,11 +35,15 @@ MAX_SAMPLES = 1 << 28
 Source = bytes | str | os.PathLike[str] | BinaryIO
 
 
-def open_file(source: Source, init: Initialisation | str | os.PathLike[str] | None = None) -> Compressed:
+def open_file(
+    source: Source, init: Initialisation | str | os.PathLike[str] | None = None, partial: bool = False
+) -> Compressed:
     """Read and check a file's header; its payload is decoded when the field is first asked for.
 
     init: the learned initialisation that the file was made with, its path or its name. Without it the one that the
     file names is looked for among those at hand when it is needed.
+    partial: the source may be a file's beginning; what is whole of its layers and chunks is decoded, and a promise no
+        longer holds.
 
     Raises ContainerError when it is not a valid file, FileError when it cannot be read, InitialisationError when it was
     made with another initialisation or with none.
@@ -50,9 +54,9 @@ def open_file(source: Source, init: Initialisation | str | os.PathLike[str] | No
         data = read_bytes(source)
     else:
         data = source.read()
-    parsed = container.unpack(data)
+    parsed = container.unpack(data, partial)
     for section in parsed.sections:
-        layer_of(section.spec).check(section.spec, section.init, section.chunks)
+        layer_of(section.spec).check(section.spec, section.init, section.chunks, section.cut)
     opened = Compressed(data, parsed)
     if init is None:
         return opened

@@ -18,13 +18,16 @@ class Info(dict[str, Any]):
     def __missing__(self, key: str) -> Any:
         if key not in self._OLD:
             raise KeyError(key)
+        if key not in self.earlier():
+            raise KeyError(key)
         warnings.warn(f'info["{key}"] is that of one layer; use info["layers"]', DeprecationWarning, stacklevel=2)
         return self.earlier()[key]
 
     def earlier(self) -> dict[str, Any]:
         """What earlier versions said of the only kind of layer."""
         layer = self["layers"][0]
-        return {key: layer if key == "network" else layer[key] for key in self._OLD}
+        known = [key for key in self._OLD if key in layer]
+        return {"network": layer, **{key: layer[key] for key in known}}
 
 
 def facts_of(data: bytes, parsed: Container, rate: float | None, unit: str | None) -> dict[str, Any]:
@@ -34,7 +37,8 @@ def facts_of(data: bytes, parsed: Container, rate: float | None, unit: str | Non
     for layer in layers:
         for name, size in layer.pop("sections").items():
             coded[name] = coded.get(name, 0) + size
-    checksums = CHECKSUM * (len(layers) + len(parsed.sizes))
+    inner = sum(len(s.chunks) - 1 for s in parsed.sections if s.spec.chunked)
+    checksums = CHECKSUM * (len(layers) + len(parsed.sizes) + inner)
     return {
         "format": data[len(MAGIC)],
         "modality": parsed.modality,

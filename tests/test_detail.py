@@ -1,5 +1,6 @@
 """Integers on the grid: promises kept, sizes met, damaged files refused, layers that add up."""
 
+import contextlib
 import dataclasses
 import subprocess
 import sys
@@ -281,3 +282,43 @@ def test_integers_of_32_bits_are_exact(dtype):
     rng, limits = np.random.default_rng(0), np.iinfo(dtype)
     wide = rng.integers(limits.min, limits.max, (200, 1), dtype=dtype, endpoint=True)
     assert np.array_equal(coordcodec.open(encode(signal_of(wide, (200,)), lossless=True)).samples(), wide)
+
+
+def test_the_beginning_of_a_file_decodes_as_far_as_it_goes():
+    signal = Signal(Grid((96, 128)), waves(), "plain")
+    data = encode(signal, num_bytes=9000, layers="detail")
+    errors, counts = [], []
+    for share in (0.2, 0.5, 0.9, 1):
+        part = data[: int(share * len(data))]
+        if share < 1:
+            with pytest.raises(ContainerError):
+                coordcodec.open(part)
+        opened = coordcodec.open(part, partial=True)
+        counts.append(len(opened.section.chunks))
+        errors.append(float(((opened.field.on_grid(signal.coords) - signal.values) ** 2).mean()))
+    assert sorted(errors, reverse=True) == errors
+    assert counts == sorted(counts)
+    assert counts[0] < counts[-1]
+    with pytest.raises(ContainerError, match="hold no whole chunk of a layer; take more"):
+        coordcodec.open(data[:60], partial=True)
+
+
+def test_a_beginning_keeps_no_promise():
+    signal = signal_of((waves((60, 70), 1) * 1000).astype("i2"), (60, 70))
+    data = encode(signal, max_error=4)
+    assert coordcodec.open(data, partial=True).container.promise.max_error == 4
+    opened = coordcodec.open(data[: len(data) - 5], partial=True)
+    assert opened.container.promise is None
+    assert np.abs(opened.samples().astype(int) - signal.samples).max() > 4
+
+
+@quickly
+@given(fields(), st.integers(0, 2**32))
+def test_any_beginning_is_refused_or_decodes(signal, seed):
+    try:
+        data = encode(signal, num_bytes=600, layers="detail")
+    except RecipeError:
+        return
+    for cut in np.random.default_rng(seed).integers(1, len(data), 4):
+        with contextlib.suppress(ContainerError):
+            coordcodec.open(data[:cut], partial=True).field(np.zeros((1, signal.dims)))

@@ -154,6 +154,12 @@ def _add_decompress(commands: Any) -> None:
         help="its suffix decides the kind of file; default: IN with the modality's first suffix, such as .png; "
         "- is standard output",
     )
+    parser.add_argument(
+        "--max-bytes",
+        type=int,
+        metavar="N",
+        help="decode what the first N bytes of the file say: coarse scales come first; default: all of it",
+    )
     add_options(parser, "write_options")
     add_init(parser)
     add_device(parser, "where to decode")

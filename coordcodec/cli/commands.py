@@ -38,7 +38,7 @@ from coordcodec.plugins import installed
 def decompress(a: argparse.Namespace) -> None:
     """Decode a file, whole or in part, at any size."""
     start = time.monotonic()
-    opened = open_input(a.input, a.init)
+    opened = open_input(a.input, a.init, a.max_bytes)
     suffix = opened.modality.suffixes[0]
     output = a.output or (STDIO if a.input == STDIO else str(Path(a.input).with_suffix(suffix)))
     check_output(output, a)

@@ -66,9 +66,26 @@ def source(path: str) -> Any:
     return BytesIO(sys.stdin.buffer.read()) if path == STDIO else path
 
 
-def open_input(path: str, init: str | None = None) -> Compressed:
-    """Open a compressed file, or standard input; init: the name or path of the initialisation that it was made with."""
-    return codec.open(sys.stdin.buffer.read() if path == STDIO else read_bytes(path), init)
+def open_input(path: str, init: str | None = None, most: int | None = None) -> Compressed:
+    """Open a compressed file, or standard input; init: the name or path of the initialisation that it was made with.
+
+    most: only so many of its first bytes; says on standard error what is missing then.
+    """
+    data = sys.stdin.buffer.read() if path == STDIO else read_bytes(path)
+    if most is None:
+        return codec.open(data, init)
+    if most < 1:
+        raise RecipeError(f"--max-bytes must be at least 1, got {most}")
+    opened = codec.open(data[:most], init, partial=True)
+    if most < len(data):
+        print(f"note: decoded from the first {most:,} of {len(data):,} bytes; {_held(opened)}", file=sys.stderr)
+    return opened
+
+
+def _held(opened: Compressed) -> str:
+    """How much of a file's beginning could be used."""
+    layers = ", ".join(f"{s.spec.kind} (chunks: {len(s.chunks)})" for s in opened.container.sections)
+    return f"they hold {layers}; what the whole file may promise does not hold"
 
 
 def check_output(output: str, a: argparse.Namespace) -> None:

@@ -173,8 +173,11 @@ class Layer(Protocol):
         """Fit one layer per signal, all of one Spec and from one initialisation. below: see `propose`."""
         ...
 
-    def check(self, spec: Any, init: bytes, chunks: Chunks) -> None:
-        """Raise ContainerError unless the chunks can hold this Spec's symbols; allocates nothing of their size."""
+    def check(self, spec: Any, init: bytes, chunks: Chunks, cut: bool = False) -> None:
+        """Raise ContainerError unless the chunks can hold this Spec's symbols; allocates nothing of their size.
+
+        cut: some are missing at the end.
+        """
         ...
 
     def encode(

@@ -13,6 +13,7 @@ from functools import cached_property
 from coordcodec.errors import ContainerError
 from coordcodec.stream import version4, version5
 from coordcodec.stream.parts import CHECKSUM, MAGIC, SUFFIX, VERSION, Container, Promise, Section
+from coordcodec.stream.sections import SECTION_BYTES
 
 __all__ = ["CHECKSUM", "MAGIC", "SUFFIX", "VERSION", "Container", "Frame", "Promise", "Section", "pack", "unpack"]
 
@@ -33,7 +34,7 @@ class Frame:
             self.bytes, self.ballast = version4.frame_bytes(container), 0
         else:
             before = version5.pack(b"", container.sections)
-            self.bytes = len(self._front[0]) + len(before) + version5.SECTION_BYTES
+            self.bytes = len(self._front[0]) + len(before) + SECTION_BYTES
             self.ballast = self._front[1] + len(before)
 
     @cached_property
@@ -61,8 +62,8 @@ def pack(container: Container) -> bytes:
     return Frame(replace(container, sections=()), early).pack(*container.sections)
 
 
-def unpack(data: bytes) -> Container:
-    """Parse a file.
+def unpack(data: bytes, partial: bool = False) -> Container:
+    """Parse a file; partial: or its beginning, for what is whole of it, which needs version 5.
 
     Raises ContainerError when `data` is not one: other magic, newer version, damage, truncation, numbers
     beyond their limits.
@@ -77,4 +78,4 @@ def unpack(data: bytes) -> Container:
         )
     if version < 1:
         raise ContainerError(f"damaged file: there is no format {version}")
-    return version5.unpack(data) if version == version5.NUMBER else version4.unpack(data)
+    return version5.unpack(data, partial) if version == version5.NUMBER else version4.unpack(data)

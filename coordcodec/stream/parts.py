@@ -20,6 +20,8 @@ CHECKSUM = 4
 MAX_POINTS = 1 << 40
 MAX_SECTIONS = 32
 MAX_CHUNKS = 1 << 16
+MAX_CHUNK = 1 << 40
+"""Bytes that a chunk or a section may say it has, where not all of the file is at hand."""
 
 
 @dataclass(frozen=True)
@@ -27,12 +29,13 @@ class Section:
     """One layer.
 
     spec: what it is. chunks: what its layer coded. init: the first 8 bytes of the SHA-256 of the initialisation that it
-    holds updates to, or none.
+    holds updates to, or none. cut: whether chunks are missing at its end.
     """
 
     spec: Spec
     chunks: tuple[bytes, ...]
     init: bytes = b""
+    cut: bool = False
 
 
 @dataclass(frozen=True)

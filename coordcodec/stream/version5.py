@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 import struct
-import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -13,23 +12,18 @@ from coordcodec.errors import ContainerError, SignalError
 from coordcodec.grid import Grid
 from coordcodec.numbers import Reader, varint
 from coordcodec.samples import DTYPES, MAX_UNIT, SampleType
-from coordcodec.specs import INIT_BYTES, pack_section, unpack_section
+from coordcodec.specs import pack_section, unpack_section
 from coordcodec.stream import side
 from coordcodec.stream.header import read_channels, read_dims, read_meta_of, read_sides, whole_meta
 from coordcodec.stream.meta import pack_meta
-from coordcodec.stream.parts import CHECKSUM, MAGIC, MAX_CHUNKS, MAX_SECTIONS, Container, Promise, Section
+from coordcodec.stream.parts import CHECKSUM, MAGIC, Container, Promise, Section
+from coordcodec.stream.sections import MASK, MORE, SIDE, add, add_chunks, read_chunks, read_sections
 
 NUMBER = 5
 """What files say of their version."""
 _GRID, _META, _PERIODIC, _SAMPLES, _PROMISE = 1, 2, 4, 8, 16
 _ALL = 0x80
 """Set in the type of samples: one scale and one offset hold for all channels."""
-_NAMED, _MORE = 1, 2
-MASK, SIDE = 1, 2
-"""The kinds of section that are no layers; those of layers are numbered in `coordcodec.specs`."""
-SECTION_BYTES = 1 + 1 + 4 + CHECKSUM
-"""Bytes of a section outside its body, and without the name of an initialisation: the length of the body takes at most
-four as long as that has less than 256 MiB."""
 
 
 def pack(front: bytes, sections: Sequence[Section]) -> bytes:
@@ -37,11 +31,11 @@ def pack(front: bytes, sections: Sequence[Section]) -> bytes:
     out = bytearray(front)
     for k, section in enumerate(sections):
         kind, head = pack_section(section.spec)
-        more = _MORE if k < len(sections) - 1 else 0
+        more = MORE if k < len(sections) - 1 else 0
         if section.spec.chunked:
-            _add_chunks(out, kind, more, head, section.chunks)
+            add_chunks(out, kind, more, head, section.chunks)
         else:
-            _add(out, kind, head + b"".join(section.chunks), section.init, more)
+            add(out, kind, head + b"".join(section.chunks), section.init, more)
     return bytes(out)
 
 
@@ -53,26 +47,11 @@ def pack_front(container: Container) -> tuple[bytes, int]:
     out = bytearray(_header(container))
     header = len(out)
     if container.mask:
-        _add(out, MASK, side.pack_mask(container.mask))
+        add(out, MASK, side.pack_mask(container.mask))
     blobs = {key: value for key, value in container.meta.items() if isinstance(value, bytes)}
     if blobs:
-        _add(out, SIDE, side.pack(blobs))
+        add(out, SIDE, side.pack(blobs))
     return bytes(out), len(out) - header
-
-
-def _add(out: bytearray, kind: int, body: bytes, init: bytes = b"", more: int = 0) -> None:
-    out += varint(kind) + bytes([bool(init) | more]) + init + varint(len(body)) + body
-    out += zlib.crc32(out).to_bytes(CHECKSUM, "little")
-
-
-def _add_chunks(out: bytearray, kind: int, more: int, head: bytes, chunks: Sequence[bytes]) -> None:
-    """A section of chunks: how many, then of each the length, itself and, but for the last, a checksum."""
-    parts = [varint(len(chunk)) + chunk for chunk in chunks]
-    head += varint(len(chunks))
-    length = len(head) + sum(map(len, parts)) + CHECKSUM * (len(parts) - 1)
-    out += varint(kind) + bytes([more]) + varint(length) + head
-    for part in parts:
-        out += part + zlib.crc32(out + part).to_bytes(CHECKSUM, "little")
 
 
 def _header(container: Container) -> bytes:
@@ -127,8 +106,11 @@ def _read_promise(reader: Reader) -> Promise:
     return Promise(error)
 
 
-def unpack(data: bytes) -> Container:
-    """Parse a file whose magic and version are right. Raises ContainerError."""
+def unpack(data: bytes, partial: bool = False) -> Container:
+    """Parse a file whose magic and version are right. Raises ContainerError.
+
+    partial: take the beginning of a file for what its whole chunks and layers say.
+    """
     reader = Reader(data)
     reader.take(len(MAGIC) + 1)
     container = _read_header(reader)
@@ -137,7 +119,7 @@ def unpack(data: bytes) -> Container:
         grid = Grid(tuple(container.meta["shape"]), periodic=container.periodic)
     blobs, sizes = dict[str, Any](), dict[str, int]()
     mask, sections, before, more = None, list[Section](), 0, True
-    for kind, init, follows, body in _sections(reader):
+    for kind, init, follows, body in read_sections(reader, partial):
         if kind == before or kind < before <= SIDE or (sections and kind <= SIDE):
             raise ContainerError(f"damaged file: a section of kind {kind} twice or out of order")
         before, more, last = max(kind, before), follows, not more
@@ -148,29 +130,21 @@ def unpack(data: bytes) -> Container:
         else:
             shape, channels = tuple(container.meta["shape"]), container.meta["channels"]
             spec, chunk = unpack_section(kind, body, container.dims, shape, channels, container.periodic)
-            chunks = _chunks(data[: reader.at - CHECKSUM], len(chunk)) if spec.chunked else (chunk,)
             if last:
                 raise ContainerError("damaged file: a layer after the last")
-            sections.append(Section(spec, chunks, init))
-    if sections and more:
+            if body.cut and not spec.chunked:
+                break
+            end = len(data) if body.cut else reader.at - CHECKSUM
+            chunks, cut = read_chunks(data[:end], len(chunk), body.cut) if spec.chunked else ((chunk,), False)
+            if chunks:
+                sections.append(Section(spec, chunks, init, cut))
+    if sections and more and not partial:
         raise ContainerError("damaged or truncated file: a layer is missing")
+    if partial and not sections:
+        raise ContainerError(f"the first {len(data):,} bytes of the file hold no whole chunk of a layer; take more")
+    if partial and (more or sections[-1].cut):
+        container = replace(container, promise=None)
     return _checked(replace(container, sections=tuple(sections), mask=mask, sizes=sizes), blobs)
-
-
-def _chunks(data: bytes, length: int) -> tuple[bytes, ...]:
-    """The chunks of a section whose last bytes, so many of them, end a file's beginning."""
-    reader, found = Reader(data), list[bytes]()
-    reader.at = done = len(data) - length
-    count, checksum = reader.varint("the number of chunks", 1, MAX_CHUNKS), zlib.crc32(data[:done])
-    for k in range(count):
-        found.append(reader.take(reader.varint("the length of a chunk", 0, length)))
-        if k < count - 1:
-            checksum, done = zlib.crc32(data[done : reader.at], checksum), reader.at
-            if checksum != int.from_bytes(reader.take(CHECKSUM), "little"):
-                raise ContainerError("damaged file: a chunk's checksum does not match")
-    if reader.at != len(data):
-        raise ContainerError(f"damaged file: {len(data) - reader.at} bytes after the last chunk of a section")
-    return tuple(found)
 
 
 def _checked(container: Container, blobs: dict[str, Any]) -> Container:
@@ -209,23 +183,3 @@ def _read_periodic(reader: Reader, dims: int, shape: list[int]) -> tuple[bool, .
     if not shape or not circles or circles >> dims or any(p and n < 2 for p, n in zip(periodic, shape, strict=True)):
         raise ContainerError(f"damaged file: periodic axes {circles:#x} of a grid of shape {shape}")
     return periodic
-
-
-def _sections(reader: Reader) -> Iterator[tuple[int, bytes, bool, bytes]]:
-    """Kind, name of the initialisation, whether another layer follows, and body of each section, verified."""
-    data, checksum, done = memoryview(reader.data), 0, 0
-    for _ in range(MAX_SECTIONS):
-        if reader.at == len(data):
-            return
-        kind = reader.varint("the kind of a section", 0, 2**32)
-        flags = reader.byte()
-        if flags & ~(_NAMED | _MORE) or (flags and kind <= SIDE):
-            raise ContainerError(f"damaged file: a section of kind {kind} with flags {flags:#x}")
-        init, more = reader.take(INIT_BYTES) if flags & _NAMED else b"", kind <= SIDE or bool(flags & _MORE)
-        body = reader.take(reader.varint("the length of a section", 0, len(reader.data)))
-        checksum, done = zlib.crc32(data[done : reader.at], checksum), reader.at
-        if checksum != int.from_bytes(reader.take(CHECKSUM), "little"):
-            raise ContainerError("damaged or truncated file: a section's checksum does not match")
-        yield kind, init, more, body
-    if reader.at < len(data):
-        raise ContainerError(f"damaged file: more than {MAX_SECTIONS} sections")

@@ -142,7 +142,7 @@ def _encode_residual(residual: Ints, state: GridState) -> bytes:
     return coder.finish()
 
 
-def check(spec: DetailSpec, init: bytes, chunks: Chunks) -> None:
+def check(spec: DetailSpec, init: bytes, chunks: Chunks, cut: bool = False) -> None:
     """See `coordcodec.layers.protocol.Layer`."""
     if init:
         raise ContainerError("damaged file: a detail layer with a learned initialisation")
@@ -153,38 +153,43 @@ def check(spec: DetailSpec, init: bytes, chunks: Chunks) -> None:
         Rotation(spec.rotation, spec.turns).check(spec.channels)
     except ValueError as error:
         raise ContainerError(f"damaged file: {error}") from None
-    _parse(spec, basis, chunks)
+    _, coded = _parse(spec, basis, chunks)
+    expected = len([*Walk(spec, basis).chunks()]) + bool(spec.spacing)
+    if len(coded) != expected and not (cut and len(coded) < expected):
+        raise ContainerError(f"damaged file: {len(coded)} chunks of a detail layer, expected {expected}")
+    if not cut and prod(spec.shape) * spec.channels > sum((len(c) << 15) + (1 << 16) for c in coded):
+        raise ContainerError(f"damaged file: too few bytes for a detail layer of shape {spec.shape}")
 
 
 def _parse(spec: DetailSpec, basis: Basis, chunks: Chunks) -> tuple[Head, list[bytes]]:
-    """The head and what the coder wrote of each chunk. Raises ContainerError unless they can hold the planes."""
+    """The head and what the coder wrote of each chunk. Raises ContainerError."""
     reader = Reader(chunks[0])
     head = Head.read(reader, spec, len(basis.planes))
     coded = [chunks[0][reader.at :], *chunks[1:]]
-    expected = len([*Walk(spec, basis).chunks()]) + bool(spec.spacing)
-    if len(coded) != expected:
-        raise ContainerError(f"damaged file: {len(coded)} chunks of a detail layer, expected {expected}")
-    if prod(spec.shape) * spec.channels > sum((len(c) << 15) + (1 << 16) for c in coded):
-        raise ContainerError(f"damaged file: too few bytes for a detail layer of shape {spec.shape}")
     return head, coded
 
 
 def decode(
     chunks: Chunks, spec: DetailSpec, init: Initialisation | None = None, below: Mapping[str, Any] | None = None
 ) -> Detailed:
-    """See `coordcodec.layers.protocol.Layer`."""
+    """See `coordcodec.layers.protocol.Layer`. Where chunks are missing at the end all is zero."""
     basis = basis_of(spec)
     head, coded = _parse(spec, basis, chunks)
     walk, state, rest = Walk(spec, basis), GridState(MODELS.index(spec.model)), iter(coded)
     for members in walk.chunks():
-        coder = GridDecoder(state, next(rest))
+        chunk = next(rest, None)
+        if chunk is None:
+            walk.skip(members)
+            continue
+        coder = GridDecoder(state, chunk)
         for number in members:
             plane = walk.planes[number]
             shape = coded_shape(plane, head.shares[number] if head.shares else None)
             zones = None if plane.zones is None else plane.zones[: shape[-1]]
             walk.through(number, _Reading(coder, shape, zones), shape)
         coder.finish()
-    residual = _decode_residual(spec, state, next(rest)) if spec.spacing else None
+    last = next(rest, None)
+    residual = _decode_residual(spec, state, last) if last is not None else None
     return Detailed.of(head.step, head.points, walk.done, residual)
 
 

@@ -32,6 +32,11 @@ class Walk:
         for _, members in groupby(numbers, key=lambda k: self.planes[k].scale):
             yield list(members)
 
+    def skip(self, numbers: list[int]) -> None:
+        """Planes that are not at hand: zeros."""
+        for number in numbers:
+            self.done.append(np.zeros((self.spec.channels, *self.planes[number].shape), np.int32))
+
     def through(
         self, number: int, code: Callable[[int, Mapping[str, Any] | None], Ints], shape: tuple[int, ...]
     ) -> None:

@@ -13,7 +13,7 @@ from coordcodec.specs import SirenSpec
 from coordcodec.stream import contexts, weights
 
 
-def check(spec: SirenSpec, init: bytes, chunks: Chunks) -> None:
+def check(spec: SirenSpec, init: bytes, chunks: Chunks, cut: bool = False) -> None:
     """See `coordcodec.layers.protocol.Layer`."""
     weights.check(weights.parse(b"".join(chunks)), spec.tensors(), bool(init))
 
