@@ -29,6 +29,8 @@ def learned(results: Path) -> str:
     rows = [row for row in found if row["codec"].startswith("ours") and "steps=" not in row["codec"]]
     sides: dict[tuple[str, ...], dict[bool, list[Row]]] = {}
     for row in whole(rows):
+        if "detail" in row["setting"]:
+            continue  # no network, or not all of the file
         quantizer = row["setting"].split("quantizer ")[1].split(",")[0]
         key = (row["modality"], row["unit"], f"effort {row['effort']}, {quantizer}", f"{row['target_rate']:012.4f}")
         sides.setdefault(key, {}).setdefault("init" in row, []).append(row)
