@@ -1,6 +1,8 @@
 """Our own codecs in a benchmark: "ours", "coin" and "siren", each with any choice of a recipe behind a colon.
 
-ours:init=none:effort=2      coin:siren.steps=5000      siren
+ours:layers=siren:effort=2      coin:siren.steps=5000      siren
+
+"ours" chooses the kinds of layers by the data; choices of networks, such as preset=basic or init=none, mean networks.
 
 A choice of one kind of layer stands behind the kind. Without it, as in earlier versions, it works with a warning.
 """
