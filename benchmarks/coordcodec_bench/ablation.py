@@ -1,11 +1,12 @@
-"""The tables of what each part of the codec and more time are worth: ours with one choice changed, on the same pictures
-and bytes."""
+"""The tables of what each part of our networks and more time are worth: ours with one choice changed, on the same
+pictures and bytes."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from statistics import mean
 
+from coordcodec_bench.names import NETWORKS
 from coordcodec_bench.report.tables import Table
 from coordcodec_bench.rows import Row
 from coordcodec_bench.sources import group_of, markdown, measured_with, whole
@@ -13,7 +14,7 @@ from coordcodec_bench.sources import group_of, markdown, measured_with, whole
 FOLDER = "ablation"
 """Where its rows lie, below the results."""
 CHANGES = {
-    "ours": "as it is",
+    NETWORKS: "as it is",
     "ours:siren.extra_depth=0:init=none": "three layers in place of five, and more neurons in each",
     "ours:siren.rate_penalty=0": "nothing holds parameters down; grids are still chosen by curvature",
     "ours:siren.extra_depth=0:init=auto": "three layers, from a learned initialisation",
@@ -30,7 +31,7 @@ def ablation(results: Path) -> str:
     rows = whole(group.rows)
     targets = sorted({row["target_rate"] for row in rows})
     files = {row["file"] for row in rows}
-    full = {target: _mean(rows, "ours", target, files) for target in targets}
+    full = {target: _mean(rows, NETWORKS, target, files) for target in targets}
     body = []
     for codec, told in CHANGES.items():
         if not any(row["codec"] == codec for row in rows):
@@ -38,7 +39,7 @@ def ablation(results: Path) -> str:
         cells = []
         for target in targets:
             score = _mean(rows, codec, target, files)
-            cells.append(f"{score:.2f}" if codec == "ours" else f"{score:.2f} ({score - full[target]:+.2f})")
+            cells.append(f"{score:.2f}" if codec == NETWORKS else f"{score:.2f} ({score - full[target]:+.2f})")
         body.append((told, f"`{codec}`", *cells))
     efforts = sorted({row["effort"] for row in rows})
     head = ("what is changed", "codec", *(f"{target:g} {group.unit}, dB" for target in targets))
@@ -47,10 +48,10 @@ def ablation(results: Path) -> str:
 
 
 def efforts(results: Path) -> str:
-    """Mean scores and steps of ours at each effort, over the pictures that were measured at every one of them."""
+    """Mean scores and steps of our networks at each effort, over the pictures that all of them have."""
     group = group_of(results, "image")
     cells: dict[tuple[int, float], dict[str, Row]] = {}
-    for row in whole(row for row in group.rows if row["codec"] in ("ours", f"ours:effort={row.get('effort')}")):
+    for row in whole(row for row in group.rows if row["codec"] in (NETWORKS, f"{NETWORKS}:effort={row.get('effort')}")):
         cells.setdefault((row["effort"], row["target_rate"]), {})[row["file"]] = row
     ranks = sorted({effort for effort, _ in cells})
     targets = sorted(set.intersection(*({t for e, t in cells if e == effort} for effort in ranks)))

@@ -106,7 +106,7 @@ def _bench_parser() -> argparse.ArgumentParser:
         type=_codecs,
         default=(),
         metavar="C,...",
-        help="ours, coin and siren, which take choices of a recipe as in ours:effort=2:init=none, and others: image "
+        help="ours, coin and siren, which take choices of a recipe as in ours:layers=siren:effort=2, and others: image "
         "jpeg, jpeg2000, webp, avif, jxl, heif, vvc; sdf draco; audio mp3, aac, opus; climate zfp, sz3, sperr; "
         "default: ours and all others",
     )

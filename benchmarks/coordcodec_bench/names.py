@@ -5,6 +5,8 @@ from __future__ import annotations
 from coordcodec.recipe import kind_and_choice
 
 FAMILIES = ("ours", "coin", "siren")
+NETWORKS = "ours:layers=siren"
+"""Ours made of networks, as every file of earlier versions was; "ours" chooses the kinds of layers by the data."""
 
 
 def canonical(name: str) -> str:

@@ -1,6 +1,8 @@
 """Our own codecs in a benchmark: "ours", "coin" and "siren", each with any choice of a recipe behind a colon.
 
-ours:init=none:effort=2      coin:siren.steps=5000      siren
+ours:layers=siren:effort=2      coin:siren.steps=5000      siren
+
+"ours" chooses the kinds of layers by the data; choices of networks, such as preset=basic or init=none, mean networks.
 
 A choice of one kind of layer stands behind the kind. Without it, as in earlier versions, it works with a warning.
 """
@@ -10,7 +12,7 @@ from __future__ import annotations
 import time
 import typing
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -134,6 +136,7 @@ def measure(own: Own, signal: Signal, kind: Modality, recipe: Recipe) -> Row:
     encoded = codec.compress_signal(signal, kind, recipe)
     encode_seconds = time.monotonic() - start
     opened = codec.open(encoded.data, encoded.init).to(encoded.device)
+    kinds = [section.spec.kind for section in opened.container.sections]
     start = time.monotonic()
     opened.render()
     decode_seconds = time.monotonic() - start
@@ -142,11 +145,11 @@ def measure(own: Own, signal: Signal, kind: Modality, recipe: Recipe) -> Row:
         "scores": opened.score(signal),
         "encode_seconds": round(encode_seconds, 3),
         "decode_seconds": round(decode_seconds, 3),
-        "setting": _setting(own, recipe),
+        "setting": _setting(own, recipe, kinds),
         "version": f"coordcodec {__version__}, torch {torch.__version__}",
         "width": encoded.spec.describe().get("width"),
         "steps": encoded.steps,
-        "bits": round(encoded.bits, 3),
+        **({"bits": round(encoded.bits, 3)} if kinds[-1] == "siren" else {}),
         **({"init": f"{encoded.init.name} {encoded.init.id.hex()}"} if encoded.init else {}),
         "fitted_on": _device_name(encoded.device),
         **_elsewhere(encoded, signal),
@@ -154,10 +157,15 @@ def measure(own: Own, signal: Signal, kind: Modality, recipe: Recipe) -> Row:
     }
 
 
-def _setting(own: Own, recipe: Recipe) -> str:
+def _setting(own: Own, recipe: Recipe, kinds: Sequence[str]) -> str:
+    """What the file was made with; kinds: of its layers, whatever the recipe left open."""
     plain, told = Recipe(), [f"preset {own.preset}"] if own.preset else []
-    told += [f"quantizer {recipe.siren.quantizer}", f"effort {recipe.effort}"]
+    told.append(f"layers {'+'.join(kinds)}")
+    told += [f"quantizer {recipe.siren.quantizer}"] if "siren" in kinds else []
+    told.append(f"effort {recipe.effort}")
     for name, value in own.choices.items():
+        if name in ("layers", "effort"):
+            continue
         kind, dot, choice = name.partition(".")
         if value != (getattr(plain.choices[kind], choice) if dot else getattr(plain, name)):
             told.append(f"{choice or name} {value}")

@@ -1,6 +1,6 @@
 """What the weight coder's parts are worth: `python -m coordcodec_bench.recoded FOLDER` or `make bench-ablation`.
 
-The same files of ours, coded again with neurons in the order and with the signs that a fit might have left them, and
+The same networks, coded again with neurons in the order and with the signs that a fit might have left them, and
 without contexts. Nothing is fitted, and nothing that is decoded changes, so that the difference is in bytes alone.
 """
 
@@ -16,6 +16,7 @@ import numpy as np
 from coordcodec import codec
 from coordcodec.data import Symbols
 from coordcodec.stream import weights
+from coordcodec_bench.names import NETWORKS
 from coordcodec_bench.rows import kept, load
 
 PARTS = {"neurons as they come": (True, True), "no contexts": (False, False)}
@@ -43,11 +44,11 @@ def coded_bytes(symbols: Symbols, adaptive: bool) -> int:
 
 
 def more_bytes(folder: Path) -> dict[float, dict[str, float]]:
-    """By target rate and change, how many percent of the file it takes more: the mean over the files of `ours` that the
-    folder still has."""
+    """By target rate and change, how many percent of the file it takes more: the mean over the files of networks that
+    the folder still has."""
     found: dict[float, dict[str, list[float]]] = {}
     for row in load(folder / "image.jsonl"):
-        if row["codec"] == "ours" and row["status"] == "ok" and kept(folder, row).exists():
+        if row["codec"] == NETWORKS and row["status"] == "ok" and kept(folder, row).exists():
             data = kept(folder, row).read_bytes()
             opened = codec.open(data)
             symbols = opened.symbols
@@ -60,11 +61,11 @@ def more_bytes(folder: Path) -> dict[float, dict[str, float]]:
 def main() -> None:
     """Print a line per rate and change."""
     parser = argparse.ArgumentParser(description="What the weight coder's parts are worth, on files that are there.")
-    parser.add_argument("folder", type=Path, help="a folder of results with the files of `ours` for photographs")
+    parser.add_argument("folder", type=Path, help="a folder of results with photographs as networks")
     folder = parser.parse_args().folder
     found = more_bytes(folder)
     if not found:
-        print(f"{folder} has rows, but not the files of ours; measure them into a folder of their own")
+        print(f"{folder} has rows, but not the files of {NETWORKS}; measure them into a folder of their own")
     for target, changes in found.items():
         for what, percent in changes.items():
             print(f"{target:g} bpp, {what}: {percent:+.2f} % of the file")

@@ -27,8 +27,9 @@ def learned(results: Path) -> str:
     """
     found = [row for folder in (results, results / FOLDER) for group in read_folder(folder)[0] for row in group.rows]
     rows = [row for row in found if row["codec"].startswith("ours") and "steps=" not in row["codec"]]
+    rows = [row for row in whole(rows) if "detail" not in row["setting"]]  # of networks alone
     sides: dict[tuple[str, ...], dict[bool, list[Row]]] = {}
-    for row in whole(rows):
+    for row in rows:
         quantizer = row["setting"].split("quantizer ")[1].split(",")[0]
         key = (row["modality"], row["unit"], f"effort {row['effort']}, {quantizer}", f"{row['target_rate']:012.4f}")
         sides.setdefault(key, {}).setdefault("init" in row, []).append(row)

@@ -7,6 +7,7 @@ from pathlib import Path
 from statistics import mean
 
 from coordcodec_bench import ablation, curves, published, starts
+from coordcodec_bench.names import NETWORKS
 from coordcodec_bench.report import tables, words
 from coordcodec_bench.report.results import Comparison, Group
 from coordcodec_bench.report.tables import Table
@@ -15,7 +16,7 @@ from coordcodec_bench.shapes import at_bytes, lower_hull
 from coordcodec_bench.sources import group_of, markdown, measured_with, speeds_in, whole
 
 BASIC = "ours:preset=basic"
-OWN = "ours", BASIC
+OWN = "ours", NETWORKS, BASIC
 """Ours as the tables show it: by default, and what it can be told to be instead."""
 
 
@@ -28,7 +29,7 @@ def summary(results: Path) -> str:
     known = curves.load()
     body = []
     for series in comparison.series:
-        if series.codec in ("ours", BASIC, "jpeg", "jpeg2000", "vvc"):
+        if series.codec in (*OWN, "jpeg", "jpeg2000", "vvc"):
             points = {point.target: point for point in comparison.points[series.label]}
             cells = (f"{points[t].score:.2f}{_daggered(points[t].missed)}" for t in targets)
             body.append((f"{series.label}, measured", *cells))
@@ -92,18 +93,18 @@ def agreement(results: Path) -> str:
 def coin(results: Path) -> str:
     """COIN's networks fitted here, beside ours at the next rate below and COIN as it was published."""
     rows = [row for row in group_of(results, "image").rows if row["codec"].startswith("coin") and row["status"] == "ok"]
-    ours = [row for row in group_of(results, "image").rows if row["codec"] in OWN and row["status"] == "ok"]
+    ours = [row for row in group_of(results, "image").rows if row["codec"] == NETWORKS and row["status"] == "ok"]
     body = []
     for row in sorted(rows, key=lambda r: (r["file"], r["target_rate"])):
         below = [r for r in ours if r["file"] == row["file"] and r["rate"] <= row["rate"]]
-        best = min(below, key=lambda r: (-r["target_rate"], OWN.index(r["codec"])))
+        best = max(below, key=lambda r: r["target_rate"])
         known = published.COIN_ALONE.get(Path(row["file"]).stem) if 0.3 <= row["rate"] <= 0.31 else None
         body.append((
             Path(row["file"]).stem, f"{row['rate']:.3f}", f"{row['scores']['psnr_db']:.2f}", f"{row['steps']:,}",
             words.seconds(row["encode_seconds"]), "" if known is None else f"{known:.2f}", f"{best['rate']:.3f}",
             f"**{best['scores']['psnr_db']:.2f}**", words.seconds(best["encode_seconds"]),
         ))  # fmt: skip
-    head = ("picture", "bpp", "COIN here, dB", "steps", "s", "published, dB", "ours, bpp", "ours, dB", "s")
+    head = ("picture", "bpp", "COIN here, dB", "steps", "s", "published, dB", "our networks, bpp", "dB", "s")
     return f"{markdown(Table(head, tuple(body)))}\n\n{measured_with(rows)}"
 
 
@@ -119,7 +120,8 @@ def race(results: Path) -> str:
                 f"{found['psnr_db']:.2f} dB at {found['bpp']:.3f} bpp",
                 f"**{found['times_faster']:,.0f}** times" if found["times_faster"] else "not reached",
             ))  # fmt: skip
-    head = ("machine", "COIN's procedure to 29.31 dB at 0.3 bpp", "ours, whole encoding", "what it gives", "faster")
+    head = ("machine", "COIN's procedure to 29.31 dB at 0.3 bpp", "our networks, whole encoding", "what it gives",
+            "faster")  # fmt: skip
     return markdown(Table(head, tuple(body)))
 
 
@@ -166,7 +168,7 @@ def meshes(results: Path) -> str:
 def sounds(results: Path) -> str:
     """Means by codec over the clips of each folder and rate; where a codec was measured on some of them, all others on
     the same ones besides."""
-    order = (*OWN, "ours:effort=2", "ours:effort=2:preset=basic", "siren", "mp3", "aac", "opus")
+    order = (*OWN, f"{NETWORKS}:effort=2", "ours:effort=2:preset=basic", "siren", "mp3", "aac", "opus")
     known = (*group_of(results, "audio").rows, *group_of(results / starts.FOLDER, "audio").rows)
     rows = whole(row for row in known if row["codec"] in order)
     found: dict[tuple[float, str, str], dict[str, Row]] = {}
@@ -194,11 +196,13 @@ def sounds(results: Path) -> str:
 def fields(results: Path) -> str:
     """A climate field by several codecs at several sizes."""
     rows = whole(group_of(results, "climate").rows)
-    body = [
-        (row["codec"], f"{row['bytes']:,}", f"{row['scores']['rmse']:.3f}", f"{row['scores']['max_error']:.2f}",
-         words.seconds(row["encode_seconds"]))
-        for row in sorted(rows, key=lambda r: (r["target_rate"], r["codec"] != "ours", r["codec"]))
-    ]  # fmt: skip
+    body = []
+    for row in sorted(rows, key=lambda r: (r["target_rate"], r["codec"] not in OWN, r["codec"])):
+        scores = row["scores"]
+        body.append((
+            words.codec_name(row["codec"]), f"{row['bytes']:,}", f"{scores['rmse']:.3f}",
+            f"{scores['max_error']:.2f}", words.seconds(row["encode_seconds"]),
+        ))  # fmt: skip
     head = ("codec", "bytes", "RMSE, K", "largest error, K", "encode, s")
     return f"{markdown(Table(head, tuple(body)))}\n\n{measured_with(rows)}"
 

@@ -4,18 +4,19 @@ import json
 from pathlib import Path
 
 from coordcodec_bench import ablation
+from coordcodec_bench.names import NETWORKS
 
 ROOT = Path(__file__).parents[2]
 
 
 def test_efforts_are_compared_on_the_pictures_and_rates_that_all_of_them_have(tmp_path):
     lines = (ROOT / "benchmarks" / "results" / "image.jsonl").read_text().splitlines()
-    ours = {(row["file"], row["target_rate"]): row for row in map(json.loads, lines) if row["codec"] == "ours"}
+    ours = {(row["file"], row["target_rate"]): row for row in map(json.loads, lines) if row["codec"] == NETWORKS}
     few = [row for (file, _), row in ours.items() if file in ("kodim01.png", "kodim05.png", "kodim20.png")]
     assert len(few) == 9
-    other = [row | {"codec": "ours:init=none", "scores": {"psnr_db": 0.0}} for row in few]
+    other = [row | {"codec": codec, "scores": {"psnr_db": 0.0}} for row in few for codec in ("ours:init=none", "ours")]
     quick = [
-        row | {"codec": "ours:effort=1", "effort": 1, "scores": {"psnr_db": db}, "steps": steps}
+        row | {"codec": f"{NETWORKS}:effort=1", "effort": 1, "scores": {"psnr_db": db}, "steps": steps}
         for row, db, steps in ((ours["kodim01.png", 0.3], 20.0, 800), (ours["kodim05.png", 0.3], 21.0, 1201))
     ]
     (tmp_path / "image.jsonl").write_text("".join(json.dumps(row) + "\n" for row in few + other + quick))

@@ -8,6 +8,7 @@ import pytest
 import coordcodec
 from coordcodec.layers import layer_of
 from coordcodec_bench import recoded
+from coordcodec_bench.names import NETWORKS
 from coordcodec_bench.rows import kept
 
 
@@ -31,7 +32,7 @@ def test_shuffled_neurons_compute_the_same_in_another_order(data):
 
 
 def test_what_order_and_contexts_save_is_counted_in_bytes_of_the_file(data, tmp_path):
-    row = {"file": "a.png", "modality": "image", "codec": "ours", "target_rate": 0.3, "effort": 1, "seed": 0}
+    row = {"file": "a.png", "modality": "image", "codec": NETWORKS, "target_rate": 0.3, "effort": 1, "seed": 0}
     row |= {"device": "cpu", "status": "ok"}
     (tmp_path / "image.jsonl").write_text(f"{json.dumps(row)}\n{json.dumps(row | {'codec': 'jpeg'})}\n")
     kept(tmp_path, row).parent.mkdir()

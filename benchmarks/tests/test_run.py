@@ -84,6 +84,17 @@ def test_what_a_file_of_ours_holds_is_what_the_row_says(pictures):
     assert codec.open(data).score(signal)["psnr_db"] == pytest.approx(found[0]["scores"]["psnr_db"], abs=0.05)
 
 
+@pytest.mark.parametrize("layers", ["siren", "detail", "siren+detail"])
+def test_a_row_says_which_layers_its_file_has(pictures, layers):
+    name = f"ours:layers={layers}:siren.steps=20:siren.batch=512"
+    (row,), *_ = measured(pictures, codecs=(name,), only=("b.png",), rates=(4.0,))
+    data = rows.kept(pictures.parent / "results", row).read_bytes()
+    assert "+".join(section.spec.kind for section in codec.open(data).container.sections) == layers
+    quantizer = "quantizer rd, " if "siren" in layers else ""
+    assert row["setting"] == f"layers {layers}, {quantizer}effort 5, steps 20, batch 512"
+    assert ("bits" in row) == (layers == "siren")
+
+
 def test_finished_rows_are_never_measured_again(pictures):
     first, *_ = measured(pictures)
     again, lines, counts = measured(pictures)
@@ -165,6 +176,9 @@ def test_options_of_our_codecs_are_choices_of_a_recipe():
     recipe = own.recipe(kind, 0.5, effort=5, seed=3, device="cpu")
     assert (recipe.rate, recipe.effort, recipe.siren.gains, recipe.siren.part_bytes) == (0.5, 2, True, None)
     assert (recipe.siren.lr, recipe.seed, recipe.init) == (0.01, 3, "none")
+    recipe = ours.parse(f"{names.NETWORKS}:effort=1").recipe(kind, 0.5, effort=5, seed=3, device="cpu")
+    assert (recipe.layers, recipe.effort) == ("siren", 1)
+    assert ours.parse("ours").recipe(kind, 0.5, effort=5, seed=3, device="cpu").layers == "auto"
     coin = ours.parse("coin:siren.steps=7").recipe(kind, 0.31, 5, 0, "cpu")
     assert (coin.siren.quantizer, coin.siren.steps, coin.siren.num_frequencies) == ("half", 7, 0)
     assert ours.parse("coin").recipe(kind, 0.31, 5, 0, "cpu").siren.steps == 50_000

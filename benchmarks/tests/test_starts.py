@@ -50,6 +50,19 @@ def test_only_files_that_were_measured_both_ways_count(tmp_path, rows):
     assert re.fullmatch(r"\(?−[\d.]+ %\)?", over_both[5])
 
 
+def test_files_that_are_not_of_networks_alone_do_not_count(tmp_path, rows):
+    settings = "layers detail, effort 2", "layers siren+detail, quantizer qat, effort 2"
+    others = [
+        row | {"setting": setting, "device": "another", "scores": {"psnr_db": 99.0}}
+        for row in rows
+        for setting in settings
+        if row["codec"] == WITHOUT
+    ]
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    assert table(tmp_path / "a", rows + others) == table(tmp_path / "b", rows)
+
+
 def test_no_rate_is_computed_over_curves_of_different_files(tmp_path, rows):
     kept = [row for row in rows if (row["codec"], row["file"], row["target_rate"]) != (LEARNED, "kodim05.png", 0.3)]
     assert [cells[:2] for cells in table(tmp_path, kept)] == [
