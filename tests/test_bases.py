@@ -10,13 +10,14 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from coordcodec.layers.detail import cascade, predict
+from coordcodec.layers.detail import predict
 from coordcodec.layers.detail.blocks import choose_blocks, segment_costs
 from coordcodec.layers.detail.fill import fill
 from coordcodec.layers.detail.lapped import BLOCKS, WINDOWS, Lapped
 from coordcodec.layers.detail.region import crop, inverse_region, support
 from coordcodec.layers.detail.rotation import KINDS, Rotation, fit_rotation, turns_of
 from coordcodec.layers.detail.wavelet import Wavelet, default_levels
+from coordcodec.specs.detail import CASCADE_SPAN
 
 ROOT = Path(__file__).parent.parent
 quick = settings(max_examples=60, deadline=None)
@@ -288,7 +289,7 @@ def test_predictors_are_exact(sizes, channels, bounds, extreme, seed):
         x = np.where(x > (low + high) // 2, high, low).astype(np.int32)
     span = high - low + 1
     for method in predict.METHODS:
-        if method == "cascade" and (len(sizes) > 1 or span > cascade.MAX_SPAN):
+        if method == "cascade" and (len(sizes) > 1 or span > CASCADE_SPAN):
             continue
         found = predict.residual(x, method, low, high)
         assert found.min() >= -(span // 2)
