@@ -39,7 +39,7 @@ test-example: $(READY)
 	$(EXAMPLE_PIP) install -q --no-deps -e $(EXAMPLE)/heightmap
 	$(EXAMPLE)/bin/coordcodec modalities
 	$(EXAMPLE)/bin/coordcodec modalities | grep -q "^climate *coordcodec-climate"
-	$(EXAMPLE)/bin/coordcodec compress examples/coordcodec_climate/tests/A1B_cutout.nc -o $(EXAMPLE)/a.ccdc --bytes 4000 --effort 1
+	$(EXAMPLE)/bin/coordcodec compress examples/coordcodec_climate/tests/A1B_cutout.nc --modality climate -o $(EXAMPLE)/a.ccdc --bytes 4000 --effort 1
 	$(EXAMPLE)/bin/coordcodec decompress $(EXAMPLE)/a.ccdc
 	$(EXAMPLE)/bin/coordcodec evaluate examples/coordcodec_climate/tests/A1B_cutout.nc $(EXAMPLE)/a.ccdc
 	# -P: what is tested is what is installed, not what lies in the folder.

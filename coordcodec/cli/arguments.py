@@ -39,7 +39,7 @@ def build_parser() -> argparse.ArgumentParser:
     """All commands and their options."""
     parser = Parser(
         prog="coordcodec",
-        description="Compress anything that maps coordinates to values: the weights of a small network are the file.",
+        description="Compress anything that maps coordinates to values: small networks and integers on its own grid are the file.",
     )
     parser.add_argument("--version", action="version", version=f"coordcodec {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
