@@ -30,8 +30,12 @@ def add_chunks(out: bytearray, kind: int, more: int, head: bytes, chunks: Sequen
     head += varint(len(chunks))
     length = len(head) + sum(map(len, parts)) + CHECKSUM * (len(parts) - 1)
     out += varint(kind) + bytes([more]) + varint(length) + head
+    checksum = zlib.crc32(out)
     for part in parts:
-        out += part + zlib.crc32(out + part).to_bytes(CHECKSUM, "little")
+        checksum = zlib.crc32(part, checksum)
+        end = checksum.to_bytes(CHECKSUM, "little")
+        checksum = zlib.crc32(end, checksum)
+        out += part + end
 
 
 class Body(bytes):
