@@ -39,14 +39,14 @@ def build_parser() -> argparse.ArgumentParser:
     """All commands and their options."""
     parser = Parser(
         prog="coordcodec",
-        description="Compress anything that maps coordinates to values: small networks and integers on its own grid are the file.",
+        description="Compress anything that maps coordinates to values, as small networks or integers on its own grid.",
     )
     parser.add_argument("--version", action="version", version=f"coordcodec {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _add_compress(commands)
     _add_decompress(commands)
 
-    info = add_command(commands, "info", run.info, "what a file says of itself: network, bytes per section, rate, meta")
+    info = add_command(commands, "info", run.info, "what a file says of itself: layers, bytes per section, rate, meta")
     info.add_argument("input", metavar="IN.ccdc", help="a compressed file; - is standard input")
 
     evaluate = add_command(commands, "evaluate", run.evaluate, "how close a file comes to its original, and its rate")
