@@ -13,7 +13,7 @@ from coordcodec.layers.detail.blocks import choose_blocks
 from coordcodec.layers.detail.coding import encode
 from coordcodec.layers.detail.planes import basis_of
 from coordcodec.layers.detail.quantize import COARSEST
-from coordcodec.layers.detail.rotation import fit_rotation
+from coordcodec.layers.detail.rotation import Rotation, fit_rotation
 from coordcodec.layers.detail.symbols import Detailed
 from coordcodec.layers.detail.values import values_of
 from coordcodec.layers.detail.wavelet import default_levels
@@ -24,6 +24,7 @@ from coordcodec.specs.detail import CASCADE_CHANNELS, CASCADE_SPAN, MAX_AXES, MA
 
 FINE = 16
 """A lossy layer's integers are in 2^-16 of values."""
+_EXCERPT = 1 << 16
 SPACING = 15
 """Of a residual on fractions: the basis is so much finer than the bound."""
 FRACTION = 4
@@ -141,7 +142,7 @@ def _exact(signal: Signal, goal: Goal, basis: str) -> DetailSpec:
         step, spacing = float(spacing), 0
     span = float((known.max(0).astype(np.float64) - known.min(0)).max()) / step
     _check_span(span, step, goal)
-    rotation = _rotation(channels) if goal.lossless and span < 1 << 30 else "identity"
+    rotation = _rotation(signal, middle) if goal.lossless and basis == "identity" and span < 1 << 30 else "identity"
     limits = _limits(known, middle, step, rotation) if basis == "identity" else (0, 0)
     levels = _levels(shape) if basis in ("9/7", "5/3") else ()
     return DetailSpec(
@@ -163,8 +164,11 @@ def _levels(shape: tuple[int, ...]) -> tuple[int, ...]:
     return (*default_levels(shape[:-2], 2, MAX_LEVELS), *default_levels(shape[-2:]))
 
 
-def _rotation(channels: int) -> str:
-    return {3: "ycocg", 4: "ycocg", 2: "midside"}.get(channels, "identity")
+def _rotation(signal: Signal, middle: NDArray[np.float64]) -> str:
+    """The reversible rotation of so many channels; that of a stereo sound by a trial."""
+    if signal.channels == 2 and signal.dims == 1 and signal.mask is None and signal.samples is not None:
+        return _stereo(signal.samples, middle)
+    return {3: "ycocg", 4: "ycocg", 2: "midside"}.get(signal.channels, "identity")
 
 
 def _groups(shape: tuple[int, ...]) -> tuple[int, ...]:
@@ -178,6 +182,23 @@ def _limits(samples: NDArray[Any], middle: NDArray[np.float64], step: float, rot
     spare = 0 if step == 1 else 1  # what lies halfway may be rounded either way
     lowest, highest = int(low.min()) - spare, int(high.max()) + spare
     return (lowest, highest) if rotation == "identity" else (lowest - highest, highest - lowest)
+
+
+def _stereo(samples: NDArray[Any], middle: NDArray[np.float64]) -> str:
+    """Whether two channels are coded as mean and difference: what their prediction leaves over of an excerpt."""
+    from coordcodec.layers.detail import predict  # loads Numba
+
+    start = max(0, (len(samples) - _EXCERPT) // 2)
+    part = np.rint(samples[start : start + _EXCERPT].astype(np.float64) - middle).astype(np.int64)
+
+    def cost(kind: str) -> float:
+        turned = Rotation(kind).forward(part)
+        low, high = int(turned.min()), int(turned.max())
+        method = "cascade" if high - low < CASCADE_SPAN else "left"
+        errors = np.abs(predict.residual(turned.astype(np.int32), method, low, high).astype(np.float64))
+        return float(sum(np.log2(run.mean(0) + 0.3).sum() for run in np.array_split(errors, 64) if len(run)))
+
+    return min(("identity", "midside"), key=cost)
 
 
 def _predictor(signal: Signal, limits: tuple[int, int]) -> str:
