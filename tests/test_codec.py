@@ -392,7 +392,7 @@ def test_damaged_payloads_with_a_right_checksum_are_refused_or_decode(compressed
 class Wasteful:
     """A fit whose final symbols take more than its drafts."""
 
-    continuous, fineness, bounds, slope = False, 8.0, (2.0, 12.0), 100.0
+    fineness, bounds, slope = 8.0, (2.0, 12.0), 100.0
 
     def symbols(self, fineness):
         return round(100 * fineness) + 57

@@ -8,7 +8,7 @@ from coordcodec.clock import Clock
 from coordcodec.data import Symbols
 from coordcodec.encoder.plan import Plan
 from coordcodec.errors import RecipeError
-from coordcodec.layers.protocol import Fitted
+from coordcodec.layers.protocol import Continuous, Drafted, Fitted
 
 _AIM, _TOLERANCE = 0.988, 0.006
 """The final symbols may take a little more than a draft: aim for this share of the target, this closely."""
@@ -47,11 +47,17 @@ class RateControl:
         Without a target those of the fineness that the fit suggests.
         """
         fitted, target = self.fitted, self.plan.target
-        if target is None or fitted.slope == 0:
+        if target is None:
             return fitted.symbols(fitted.fineness), fitted.fineness
-        if fitted.continuous:
-            return self._closed_in(target)
-        fineness = self._drafted(target)
+        if isinstance(fitted, Continuous):
+            return self._closed_in(fitted, target)
+        if fitted.slope != 0:
+            return self._quantized(fitted, target)
+        return fitted.symbols(fitted.fineness), fitted.fineness
+
+    def _quantized(self, fitted: Drafted, target: int) -> tuple[Symbols, float]:
+        """The symbols of a quantizer, which takes its time: drafts say where to begin."""
+        fineness = self._drafted(fitted, target)
         best: tuple[int, Symbols, float] | None = None
         for attempt in range(_ATTEMPTS):
             symbols = fitted.symbols(fineness)
@@ -75,9 +81,9 @@ class RateControl:
             )
         return best[1], best[2]
 
-    def _closed_in(self, target: int) -> tuple[Symbols, float]:
+    def _closed_in(self, fitted: Continuous, target: int) -> tuple[Symbols, float]:
         """The symbols of the largest file found that takes at most the target, and no less than a little below it."""
-        fitted, (low, high) = self.fitted, self.fitted.bounds
+        low, high = fitted.bounds
         fineness, tried = self._within(fitted.fineness), list[tuple[float, float]]()
         best: tuple[int, Symbols, float] | None = None
         for _ in range(_TRIALS):
@@ -109,18 +115,18 @@ class RateControl:
         lowest, highest = self.fitted.bounds
         return min(max(fineness, lowest), highest)
 
-    def _drafted(self, target: int) -> float:
+    def _drafted(self, fitted: Drafted, target: int) -> float:
         """The fineness at which a draft takes just less than the target."""
-        fineness, (low, high) = self.fitted.fineness, self.fitted.bounds
+        fineness, (low, high) = fitted.fineness, fitted.bounds
         for _ in range(12):
-            taken = self.plan.size(self.fitted.draft(fineness))
+            taken = self.plan.size(fitted.draft(fineness))
             if taken > self._share(_AIM + _TOLERANCE, target):
                 high = fineness
             elif taken < self._share(_AIM - _TOLERANCE, target):
                 low = fineness
             else:
                 break
-            guess = fineness + (self._share(_AIM, target) - taken) / self.fitted.slope
+            guess = fineness + (self._share(_AIM, target) - taken) / fitted.slope
             fineness = guess if low < guess < high else (low + high) / 2
             if high - low < 0.01:
                 return low

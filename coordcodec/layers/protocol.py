@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from coordcodec.clock import Clock, Progress
 from coordcodec.data import Field, Floats, Signal, Symbols
@@ -97,28 +97,14 @@ class Facts:
     trained: bool = True
 
 
-class Fitted(Protocol):
-    """A layer fitted to one signal, to be quantized as finely as a size allows.
+class Fit(Protocol):
+    """What every fitted layer has. fineness: where to begin. bounds: the least and the most."""
 
-    fineness: where to begin. bounds: the least and the most. slope: bytes for one more of it; 0: there is one size.
-    continuous: whether symbols are quick and sizes follow the fineness, whole numbers, closely.
-    """
-
-    continuous: bool
     fineness: float
     bounds: tuple[float, float]
-    slope: float
 
     def symbols(self, fineness: float) -> Symbols:
         """The symbols at that fineness; may take time."""
-        ...
-
-    def draft(self, fineness: float) -> Symbols:
-        """The symbols of plain rounding, which take about as many bytes; quick."""
-        ...
-
-    def toward(self, fineness: float, ratio: float) -> float:
-        """Where the size should be so many times that at this fineness; only of what is continuous."""
         ...
 
     def facts(self) -> Facts:
@@ -130,7 +116,31 @@ class Fitted(Protocol):
         ...
 
 
-class Quantizable(Fitted, Protocol):
+class Drafted(Fit, Protocol):
+    """One whose symbols take time, so that drafts look for the size. slope: bytes for one more of fineness; 0: there is
+    one size."""
+
+    slope: float
+
+    def draft(self, fineness: float) -> Symbols:
+        """The symbols of plain rounding, which take about as many bytes; quick."""
+        ...
+
+
+@runtime_checkable
+class Continuous(Fit, Protocol):
+    """One whose symbols are quick, and whose size follows the fineness, whole numbers, closely."""
+
+    def toward(self, fineness: float, ratio: float) -> float:
+        """Where the size should be `ratio` times that at this fineness."""
+        ...
+
+
+Fitted = Drafted | Continuous
+"""A layer fitted to one signal, to be quantized as finely as a size allows."""
+
+
+class Quantizable(Drafted, Protocol):
     """Fitted networks, whose parameters a quantizer takes (`coordcodec.hookspecs.Quantizer`).
 
     updates: tensors by name, each (parts, ...). loss: of such tensors.

@@ -29,9 +29,7 @@ by its rate, at high rates, is 2 ln 2 / 12 step^2, or 473."""
 
 
 class DetailFitted:
-    """See `coordcodec.layers.protocol.Fitted`. fineness: the code of the step, negative."""
-
-    continuous = True
+    """See `coordcodec.layers.protocol.Continuous`. fineness: the code of the step, negative."""
 
     def __init__(
         self,
@@ -42,7 +40,7 @@ class DetailFitted:
         below: Floats | None = None,
         progress: Progress | None = None,
     ) -> None:
-        self.spec, self.goal, self.progress = spec, goal, progress
+        self.spec, self.progress = spec, progress
         self.rate = round(RATE * recipe.detail.rounding / 100)
         self.basis = basis_of(spec)
         self.integers = integers_of(filled(signal, below), spec)
@@ -52,13 +50,12 @@ class DetailFitted:
         else:
             self.coefficients = self.basis.analyse(rotated)
         self.bounds = -float(COARSEST), -1.0
-        self.fineness, self.slope = -float(FINEST), 0.0
+        self.fineness = -float(FINEST)
         if recipe.detail.step is not None:
             self.fineness = -self.code_of(
                 recipe.detail.step / abs(signal.sample_type.scale[0] if signal.sample_type else 1)
             )
         elif goal.bytes is not None:
-            self.slope = 1.0
             self.fineness = self._guess(8.0 * goal.bytes)
 
     def code_of(self, step: float) -> float:
@@ -73,10 +70,6 @@ class DetailFitted:
         if code == FINEST:
             return self._whole()
         return self._rounded(code)
-
-    def draft(self, fineness: float) -> Detailed:
-        """The same."""
-        return self.symbols(fineness)
 
     def _whole(self) -> Detailed:
         """Nothing is rounded."""
@@ -129,7 +122,7 @@ class DetailFitted:
         return -float(high)
 
     def toward(self, fineness: float, ratio: float) -> float:
-        """See `Fitted`: by the estimate, which errs alike at sizes near each other."""
+        """See `Continuous`: by the estimate, which errs alike at sizes near each other."""
         return self._guess(ratio * self._estimate(round(-fineness)))
 
     def _estimate(self, code: int) -> float:
@@ -143,7 +136,7 @@ class DetailFitted:
         return Facts(0, 0, "cpu", "integer", 1, trained=False)
 
     def close(self) -> None:
-        """See `Fitted`."""
+        """See `Fit`."""
 
 
 def get_ready(progress: Progress | None) -> None:

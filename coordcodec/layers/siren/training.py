@@ -128,8 +128,6 @@ class Networks:
     of updates, counted.
     """
 
-    continuous = False
-
     def __init__(
         self, spec: SirenSpec, loss: Objective, params: Params, calls: Calls, recipe: Recipe, steps: int, precision: str
     ) -> None:
@@ -156,10 +154,6 @@ class Networks:
     def draft(self, fineness: float) -> Symbols:
         """See `Fitted`."""
         return self.plain(self.updates, self.calls, self._reach(fineness), fineness, 0)
-
-    def toward(self, fineness: float, ratio: float) -> float:
-        """See `Fitted`: that of networks is not continuous."""
-        raise NotImplementedError
 
     def _reach(self, bits: float) -> Mapping[str, float]:
         """How far the grids reach at so many bits: as far as the largest parameters, or as the penalty says.
