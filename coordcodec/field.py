@@ -60,9 +60,7 @@ class SumField:
         values = on_grid(self.layers[0], grid)
         for layer in self.layers[1:]:
             values = values + on_grid(layer, grid)
-        if self.mask:
-            for part, coords in grid.slices():
-                values[part][~self.mask.at(coords)] = np.nan
+        self._hide(values, grid)
         return values
 
     def samples_on(self, grid: Grid, kind: SampleType, fill: float | None = None) -> NDArray[Any]:
@@ -73,10 +71,14 @@ class SumField:
             return kind.samples(self.on_grid(grid), fill)
         self._report(len(grid))
         values = sum(exact[1:], exact[0])
+        self._hide(values, grid)
+        return kind.samples(values, fill)
+
+    def _hide(self, values: NDArray[Any], grid: Grid) -> None:
+        """Make those on a grid NaN that are not known."""
         if self.mask:
             for part, coords in grid.slices():
                 values[part][~self.mask.at(coords)] = np.nan
-        return kind.samples(values, fill)
 
     def _report(self, points: int) -> None:
         if self.progress:

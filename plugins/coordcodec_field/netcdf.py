@@ -64,7 +64,7 @@ class Variable:
             try:
                 found = np.asarray(self._later())
             except Exception as error:  # noqa: BLE001  the readers raise anything on damaged files
-                raise SignalError(f"cannot read this as NetCDF: {_first_line(error)}") from None
+                raise SignalError(f"cannot read this as NetCDF: {reason(error):.200}") from None
             self._data = found.astype(found.dtype.newbyteorder("="))
         return self._data
 
@@ -100,7 +100,7 @@ def opened(source: str | os.PathLike[str] | BinaryIO) -> Iterator[Contents]:
     try:
         file = Path(source).open("rb")  # noqa: SIM115  closed below
     except (OSError, ValueError) as error:
-        raise FileError(f"cannot read {os.fspath(source)}: {reason(error)}") from None
+        raise FileError(f"cannot read {os.fspath(source)}: {reason(error):.200}") from None
     with file:
         yield from _opened(file, Path(source).name)
 
@@ -121,7 +121,7 @@ def _opened(file: BinaryIO, name: str) -> Iterator[Contents]:
             dataset = xarray.open_dataset(file, engine=engine, decode_cf=False, cache=False)
             contents = _contents(dataset)
     except Exception as error:  # noqa: BLE001  the readers raise anything on damaged files
-        raise SignalError(f"cannot read {name} as NetCDF: {_first_line(error)}") from None
+        raise SignalError(f"cannot read {name} as NetCDF: {reason(error):.200}") from None
     with dataset:
         yield contents
 
@@ -233,7 +233,3 @@ def _put(attrs: Any, given: Iterable[tuple[str, Attribute]]) -> None:
 
 def _sizes(contents: Contents) -> dict[str, int]:
     return {d: n for v in contents.variables.values() for d, n in zip(v.dims, v.shape, strict=True)}
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0][:200]

@@ -45,13 +45,13 @@ class Walk:
         whole = np.zeros((self.spec.channels, *plane.shape), np.int32)
         inside = tuple(slice(0, n) for n in shape)
         parent = None if plane.parent is None else _widened(self.done[plane.parent], plane.shape)
-        sibling = _sum(self.done[k] for k in plane.siblings) if plane.siblings else None
+        sibling = _widened(_sum(self.done[k] for k in plane.siblings), plane.shape) if plane.siblings else None
         for channel in range(self.spec.channels):
             guides: dict[str, Any] = {}
             if parent is not None:
                 guides["parent"] = parent[channel]
             if sibling is not None:
-                guides["sibling"] = _widened(sibling, plane.shape)[channel]
+                guides["sibling"] = sibling[channel]
             if channel:
                 guides["channel"] = whole[channel - 1][inside]
             if prod(shape):
