@@ -69,7 +69,7 @@ def source(path: str) -> Any:
 def open_input(path: str, init: str | None = None, most: int | None = None) -> Compressed:
     """Open a compressed file, or standard input; init: the name or path of the initialisation that it was made with.
 
-    most: only so many of its first bytes; says on standard error what is missing then.
+    most: read only this many of its first bytes, and say on standard error what is missing.
     """
     data = sys.stdin.buffer.read() if path == STDIO else read_bytes(path)
     if most is None:

@@ -14,7 +14,7 @@ def add_targets(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--layers",
         choices=LAYERS,
-        help="the kind of layer to make the file of; auto takes the first that can do what is asked; default: auto",
+        help="the kinds of layers to make the file of; auto chooses by the data and by what is asked; default: auto",
     )
     parser.add_argument(
         "--strip",

@@ -16,7 +16,7 @@ _LEAST = 0.97
 """A result below this share of the target is worth another try."""
 _ATTEMPTS = 9
 _TRIALS = 10
-"""Of layers whose size follows the step closely: at most so many."""
+"""How many sizes are tried at most where the size follows the step closely."""
 _NEAR, _FEW = 0.008, 20
 """A share of the target and a number of bytes: what is no further below it is near enough."""
 

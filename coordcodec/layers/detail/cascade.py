@@ -21,7 +21,7 @@ Int = Any  # a whole number of 64 bits
 
 FRACTION = 4  # bits of stages' signals beyond the point
 WEIGHT = 20  # bits of the filters' weights beyond the point
-CLIP = 4  # errors count at most so many times their usual size
+CLIP = 4  # errors are clipped to this many times their usual size
 HALF = 1 << (FRACTION - 1)
 SHIFT = 28 - WEIGHT
 MOST = 8 << WEIGHT  # the largest weight

@@ -31,7 +31,7 @@ def bits_of(plane: NDArray[Any], step: int) -> float:
 
 
 def coded(bits: float, count: int) -> float:
-    """The bits that a coder with adaptive contexts makes of an estimate for so many coefficients.
+    """The bits that a coder with adaptive contexts makes of an estimate for `count` coefficients.
 
     Measured on pictures and speech: the fewer bits a coefficient takes, r, the more contexts gain; the estimate is
     close to r + 0.1 r^0.45.

@@ -111,7 +111,7 @@ class DetailFitted:
         return best[middle]
 
     def _guess(self, target: float) -> float:
-        """The fineness at which an estimate takes so many bits."""
+        """The fineness at which the estimate is `target` bits."""
         low, high = FINEST + 1, COARSEST
         while high - low > 1:
             middle = (low + high) // 2
