@@ -208,6 +208,12 @@ class Layer(Protocol):
         """The function that the symbols stand for."""
         ...
 
+    def open(
+        self, chunks: Chunks, spec: Any, init: Initialisation | None, device: str, threads: int | None = None
+    ) -> Field:
+        """The function that chunks stand for; it may decode them part by part, and raise ContainerError only then."""
+        ...
+
     def describe(self, spec: Any, init: bytes, chunks: Chunks) -> dict[str, Any]:
         """What a section says of itself, for `info`; "sections" are the bytes of its parts."""
         ...
