@@ -10,7 +10,8 @@ from coordcodec.errors import ContainerError
 from coordcodec.samples import DTYPES, SampleType
 from tests import reference
 
-DETAIL = {f"v5-{name}" for name in ("lossless", "cascade", "bound", "reversible", "lapped", "wavelet", "layers")}
+CUT = {f"v5-tiles-{name}" for name in ("lossless", "bound", "wavelet", "lapped")}
+DETAIL = {f"v5-{name}" for name in ("lossless", "cascade", "bound", "reversible", "lapped", "wavelet", "layers")} | CUT
 """Files with a detail layer."""
 FILES = sorted((Path(__file__).parent / "golden").glob("*.ccdc"))
 
