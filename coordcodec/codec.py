@@ -64,9 +64,9 @@ def plan(
     """
     kind = find_modality(source, modality)
     recipe = make_recipe(kind, preset, **choices)
-    began = time.monotonic()
+    began = time.process_time()
     signal = kind.read(source)
-    return plan_signal(signal, kind, recipe, time.monotonic() - began)
+    return plan_signal(signal, kind, recipe, time.process_time() - began)
 
 
 def open(
@@ -142,7 +142,7 @@ def carried(signal: Signal, recipe: Recipe) -> Signal:
 
 
 def plan_signal(signal: Signal, modality: Modality, recipe: Recipe, reading: float = 0.0) -> Forecast:
-    """What `compress_signal` would do. reading: seconds that it took to read the signal."""
+    """What `compress_signal` would do. reading: seconds of the processor that it took to read the signal."""
     check_names(recipe)
     return forecast(carried(signal, recipe), modality, recipe, reading)
 

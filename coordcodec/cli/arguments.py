@@ -109,6 +109,10 @@ def _add_compress(commands: Any) -> None:
     add_preview(parser)
     add_force(parser)
     add_quiet(parser)
+    _add_saying(parser)
+
+
+def _add_saying(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--dry-run",
         action="store_true",

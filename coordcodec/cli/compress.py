@@ -55,10 +55,10 @@ def compress(a: argparse.Namespace) -> None:
     recipe = _recipe(a, modality)
     options = options_of(a, modality.read_options, modality.name)
     check_preview(a, modality)
-    began = time.monotonic()
+    began = time.process_time()
     signal = modality.read(source(a.input), **options)
     if a.dry_run:
-        expected = codec.plan_signal(signal, modality, recipe, time.monotonic() - began)
+        expected = codec.plan_signal(signal, modality, recipe, time.process_time() - began)
         show_forecast(a, output, expected, signal, modality)
         return
     _compress(a, output, signal, modality, recipe, start)

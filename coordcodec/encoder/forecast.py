@@ -76,7 +76,7 @@ class Forecast:
 
 
 def forecast(signal: Signal, modality: Modality, asked: Recipe, reading: float = 0.0) -> Forecast:
-    """What the encode of a signal would do and take. reading: seconds that it took to read it.
+    """What the encode of a signal would do and take. reading: seconds of the processor that it took to read it.
 
     Warns and raises as the encode does before its fit.
     """

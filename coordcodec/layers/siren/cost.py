@@ -1,6 +1,6 @@
 """What a fit of networks takes, from their sizes alone.
 
-Seconds are those of one core; `python -m coordcodec_bench.forecasts` measures them again.
+Seconds are those of one core; `python -m coordcodec_bench.forecasts` compares what they say with encodes.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from coordcodec.specs import SirenSpec
 
 PRODUCT = {torch.float32: 1.0e-11, torch.bfloat16: 0.3e-11}
 """Seconds per multiply-add of the matrix products, by their type."""
-NEURON = {torch.float32: 3.5e-9, torch.bfloat16: 3.5e-9}
+NEURON = {torch.float32: 5.0e-9, torch.bfloat16: 5.0e-9}
 """Seconds per hidden neuron of its sine and all that goes once over its output, forward and back."""
 POINT = 1.5e-7
 """Seconds per point of drawing it, of its first layer's inputs and of its error."""
@@ -29,6 +29,8 @@ SHARED = 0.75
 """How much of each further thread arrives."""
 DECODED_POINTS = 1 << 21
 """Where there is no grid: about how often a modality asks a decoded field."""
+FITTING = 180 << 20
+"""Bytes that every fit takes, whatever its size: optimiser, buffers, and what of PyTorch is loaded for it."""
 GPU = 30.0
 """How much faster a GPU is than one core, at least."""
 
@@ -51,7 +53,7 @@ def estimate(signal: Signal, proposal: Proposal, goal: Goal, recipe: Recipe) -> 
     decoding = asked * (products * PRODUCT[torch.float32] + (spec.depth + 1) * spec.width * NEURON[torch.float32])
     held = points * parts if parts == 1 else PIECES * 8192
     buffers = held * (2 * spec.depth + 4) * spec.width * precision.itemsize
-    memory = buffers + 24 * parts * spec.parameters + 24 * signal.values.size
+    memory = FITTING + buffers + 24 * parts * spec.parameters + 24 * signal.values.size
     work = {"steps": steps, "points": points * parts, "parameters": parts * spec.parameters}
     return Estimate(seconds, decoding, int(memory), work)
 
