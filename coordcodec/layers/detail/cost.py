@@ -1,6 +1,6 @@
 """What an encode of a detail layer takes, from sizes alone. Encoder only.
 
-Seconds are those of one core, on which it all runs; `python -m coordcodec_bench.forecasts` compares what they say with encodes.
+Seconds are those of one core; `python -m coordcodec_bench.forecasts` compares what they say with encodes.
 """
 
 from __future__ import annotations
