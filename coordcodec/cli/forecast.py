@@ -68,5 +68,5 @@ def _target(expected: Forecast, signal: Signal, modality: Modality, unit: str) -
 
 
 def _time(expected: Forecast) -> str:
-    seconds = f"about {expected.seconds:,.0f} s on two usual cores"
+    seconds = f"about {expected.seconds:,.0f} s"
     return seconds + (f", and {expected.compiling:.0f} s once to compile kernels" if expected.compiling else "")

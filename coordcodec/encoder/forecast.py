@@ -45,8 +45,8 @@ class Forecast:
 
     layers: from the first on. why: these kinds. target: most bytes of the file; None: open. score: what is to be
     reached by a search, which begins at `target`. promise: of every sample. seconds: from the command to its result,
-    on two usual cores. compiling: further ones, once, where kernels are not compiled yet. memory: bytes at the peak,
-    the process included.
+    on usual cores, as many as may be used. compiling: further ones, once, where kernels are not compiled yet. memory:
+    bytes at the peak, the process included.
     """
 
     layers: tuple[Expected, ...]

@@ -73,7 +73,7 @@ class Proposal:
 
 @dataclass(frozen=True)
 class Estimate:
-    """What a layer will take, about, on two usual cores (AVX2 or AVX-512, about 2.5 GHz).
+    """What a layer will take, about, on usual cores (AVX2 or AVX-512, about 2.5 GHz), as many as may be used.
 
     seconds: of its fit, its quantization and coding. decoding: seconds of a decode of all samples. memory: bytes at the
     peak, besides the process with its libraries and the signal. work: what there is to do, by name. compiling: whether
@@ -231,6 +231,12 @@ class Layer(Protocol):
         self, spec: Any, symbols: Symbols, init: Initialisation | None, device: str, threads: int | None = None
     ) -> Field:
         """The function that the symbols stand for."""
+        ...
+
+    def open(
+        self, chunks: Chunks, spec: Any, init: Initialisation | None, device: str, threads: int | None = None
+    ) -> Field:
+        """The function that chunks stand for; it may decode them part by part, and raise ContainerError only then."""
         ...
 
     def describe(self, spec: Any, init: bytes, chunks: Chunks) -> dict[str, Any]:

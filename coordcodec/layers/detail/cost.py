@@ -5,6 +5,9 @@ Seconds are those of one core; `python -m coordcodec_bench.forecasts` compares w
 
 from __future__ import annotations
 
+import os
+from math import prod
+
 import numpy as np
 
 from coordcodec.data import Signal
@@ -25,8 +28,10 @@ PREDICTING = {"none": 0.0, "left": 0.05e-6, "plane": 0.05e-6, "med": 0.05e-6, "b
 """Seconds per value of each predictor, either way."""
 TRIALS, BOUNDED_TRIALS = 2.4, 4.0
 """Steps that are tried, on average: for a size, and under a bound."""
-HELD, HELD_BOUNDED = 110, 90
+HELD, HELD_BOUNDED = 85, 90
 """Bytes per value at the peak."""
+SHARED = 0.8
+"""How much of each further core arrives where tiles are coded on several."""
 EXCERPT = 1 << 16
 
 
@@ -35,19 +40,20 @@ def estimate(signal: Signal, proposal: Proposal, goal: Goal, recipe: Recipe) -> 
     spec = proposal.spec
     assert isinstance(spec, DetailSpec)
     count, bits = signal.values.size, _bits(signal, spec, goal)
-    decoding = CODING + CODING_BIT * bits
+    decoding, trials = CODING + CODING_BIT * bits + PREDICTING[spec.predictor], 1.0
     if spec.spacing:
-        trials = BOUNDED_TRIALS
-        seconds = trials * (ROUNDING + decoding)
+        trials, coding = BOUNDED_TRIALS, BOUNDED_TRIALS * (ROUNDING + decoding)
         decoding += CODING  # of two planes
-    elif spec.predictor != "none" or goal.promised:
-        trials = 1.0
-        decoding += PREDICTING[spec.predictor]
-        seconds = decoding
+    elif goal.promised:
+        coding = decoding
     else:
         trials = TRIALS if goal.bytes is not None else 1.0
-        seconds = trials * (ROUNDING + ROUNDING_BIT * bits + GUESSING)
-    seconds += PREPARING + (BLOCKS if spec.basis == "lapped" else 0) + (decoding if goal.promised else 0)
+        coding = trials * (ROUNDING + ROUNDING_BIT * bits)
+    tiles = prod(spec.shape) >> spec.tile if spec.tile else 1
+    cores = 1 + SHARED * (max(1, min(recipe.threads or os.cpu_count() or 1, tiles)) - 1)
+    coding, decoding = coding / cores, decoding / cores
+    alone = PREPARING + GUESSING * trials + (BLOCKS if spec.basis == "lapped" else 0)
+    seconds = alone + coding + (decoding if goal.promised else 0)
     held = HELD_BOUNDED if spec.spacing else HELD
     work = {"values": count, "codings": round(trials)}
     return Estimate(count * seconds, count * decoding, held * count, work, compiling=not ready())
