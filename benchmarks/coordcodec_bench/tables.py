@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from statistics import mean
 
-from coordcodec_bench import ablation, curves, published, starts
+from coordcodec_bench import ablation, curves, detail_ablation, published, starts
 from coordcodec_bench.names import NETWORKS
 from coordcodec_bench.report import tables, words
 from coordcodec_bench.report.results import Comparison, Group
@@ -236,6 +236,7 @@ TABLES: dict[str, Callable[[Path], str]] = {
     "fields": fields,
     "learned": starts.learned,
     "ablation": ablation.ablation,
+    "detail_ablation": detail_ablation.table,
     "efforts": ablation.efforts,
     "shipped": starts.shipped,
 }
