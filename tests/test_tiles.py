@@ -23,6 +23,7 @@ from tests.test_detail import encode, signal_of
 
 quickly = settings(deadline=None, max_examples=30, suppress_health_check=[HealthCheck.too_slow])
 
+SOUND = {"num_bytes": 12_000, "detail": {"tile": 14}}
 WAYS = {
     "wavelet": {"num_bytes": 3000, "detail": {"tile": 12}},
     "reversible": {"num_bytes": 3000, "detail": {"tile": 12, "basis": "5/3"}},
@@ -73,18 +74,23 @@ def test_a_part_is_equal_to_that_part_of_the_whole(signal, way, seed):
         assert np.isfinite(parts(window.coords() + 0.3 / max(signal.coords.shape))).all()
 
 
+def sound_of(channels, count=150_000):
+    """Tones that come and go, noise, and silence at the end."""
+    rng = np.random.default_rng(0)
+    time = np.arange(count)[:, None]
+    sound = 9000 * np.sin(time * [0.03, 0.05][:channels] + 3 * np.sin(time / 9000))
+    sound = sound + rng.normal(size=sound.shape) * 200
+    sound[count * 4 // 5 :] = 0
+    return signal_of(sound.astype(np.int16), (count,))
+
+
 @pytest.mark.parametrize("channels", [1, 2])
 def test_sounds_are_cut_along_time(channels):
-    rng = np.random.default_rng(0)
-    time = np.arange(150_000)[:, None]
-    sound = (
-        9000 * np.sin(time * [0.03, 0.05][:channels] + 3 * np.sin(time / 9000))
-        + rng.normal(size=(len(time), channels)) * 200
-    )
-    signal = signal_of(sound.astype(np.int16), (len(time),))
+    signal = sound_of(channels)
     data = encode(signal, num_bytes=12_000, detail={"tile": 15})
     assert len(data) <= 12_000
-    assert coordcodec.open(data).section.spec.basis == "lapped"
+    spec = coordcodec.open(data).section.spec
+    assert (spec.basis, spec.ends) == ("lapped", True)
     whole = coordcodec.open(data).field.on_grid(signal.coords)
     assert np.square(whole - signal.values).mean() < 1e-3
     parts = coordcodec.open(data).field
@@ -119,13 +125,30 @@ def _counting(decoded, decode):
 def test_any_number_of_threads_makes_the_same_file(way):
     signal = smooth((90, 130), 3)
     assert len({encode(signal, **WAYS[way], threads=threads) for threads in (1, 2, 5)}) == 1
+    sound = sound_of(1, 60_000)
+    assert len({encode(sound, **SOUND, threads=threads) for threads in (1, 3)}) == 1
 
 
-@quickly
-@given(st.sampled_from(sorted(WAYS)), st.integers(0, 2**32))
-def test_damage_inside_a_tile_is_refused_or_decodes(way, seed):
-    signal = smooth((70, 80), 2)
-    parsed, rng = container.unpack(encode(signal, **WAYS[way])), np.random.default_rng(seed)
+def test_silence_takes_next_to_no_bytes():
+    silent = signal_of(np.zeros((1_100_000, 3), np.int16), (1_100_000,))
+    data = encode(silent, num_bytes=2000)
+    assert len(data) < 400
+    assert not coordcodec.open(data).samples().any()
+
+
+@pytest.fixture(scope="module")
+def files():
+    """A file of every kind, with its signal."""
+    signal, sound = smooth((70, 80), 2), sound_of(2, 40_000)
+    made = {way: (encode(signal, **choices), signal) for way, choices in WAYS.items()}
+    return made | {"sound": (encode(sound, **SOUND), sound)}
+
+
+@settings(quickly, max_examples=80)
+@given(st.sampled_from([*sorted(WAYS), "sound"]), st.integers(0, 2**32))
+def test_damage_inside_a_tile_is_refused_or_decodes(files, way, seed):
+    data, signal = files[way]
+    parsed, rng = container.unpack(data), np.random.default_rng(seed)
     (section,) = parsed.sections
     chunks = [bytearray(chunk) for chunk in section.chunks]
     for chunk in (chunks[k] for k in rng.integers(0, len(chunks), 3)):

@@ -29,7 +29,7 @@ CASCADE_CHANNELS, CASCADE_SPAN = 8, 1 << 25
 """What the cascade takes: one axis, so many channels, integers whose limits are less than so far apart."""
 MIN_TILE, MAX_TILE = 12, 26
 """Of coefficients of a tile and channel, the logarithm to base 2; of lapped cosines at least that of a SEGMENT."""
-_ORIGIN, _ALIKE, _SPLIT, _TILED = 1, 2, 4, 8
+_ORIGIN, _ALIKE, _SPLIT, _TILED, _ENDS = 1, 2, 4, 8, 16
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,7 @@ class DetailSpec:
     spacing: of a second set of integers on the grid, which stands on the basis; 0: there is none.
     split: whether each scale is a chunk of its own, so that the beginning of a file decodes, too.
     tile: of a tile's coefficients, the logarithm to base 2; 0: scales are not cut. It needs `split`.
+    ends: whether lapped planes say how far their rows are coded, see `coordcodec.layers.detail.ends`.
     """
 
     kind: ClassVar[str] = KIND
@@ -73,6 +74,7 @@ class DetailSpec:
     spacing: int = 0
     split: bool = False
     tile: int = 0
+    ends: bool = False
 
     @property
     def exact(self) -> bool:
@@ -108,7 +110,7 @@ def pack_section(spec: DetailSpec) -> bytes:
     """The beginning of a layer's section."""
     alike = len({*zip(spec.unit, spec.origin or (0.0,) * spec.channels, strict=True)}) == 1
     flags = (_ORIGIN if spec.origin else 0) | (_ALIKE if alike else 0) | (_SPLIT if spec.split else 0)
-    flags |= _TILED if spec.tile else 0
+    flags |= (_TILED if spec.tile else 0) | (_ENDS if spec.ends else 0)
     names = (BASES, ROTATIONS, PREDICTORS, MODELS)
     kinds = [k.index(v) for k, v in zip(names, (spec.basis, spec.rotation, spec.predictor, spec.model), strict=True)]
     numbers = (spec.unit[:1] + spec.origin[:1]) if alike else spec.unit + spec.origin
@@ -147,6 +149,17 @@ def _read_blocks(reader: Reader, samples: int) -> tuple[int, ...]:
     return tuple(found)
 
 
+def _read_tile(reader: Reader, flags: int, basis: str) -> int:
+    if flags & _ENDS and basis != "lapped":
+        raise ContainerError(f"damaged file: rows of {basis} that end before their last column")
+    if not flags & _TILED:
+        return 0
+    tile, least = reader.byte(), SEGMENT.bit_length() - 1 if basis == "lapped" else MIN_TILE
+    if not (flags & _SPLIT and least <= tile <= MAX_TILE):
+        raise ContainerError(f"damaged file: tiles of 2^{tile} coefficients of a detail layer")
+    return tile
+
+
 def unpack_section(
     body: bytes, shape: tuple[int, ...], channels: int, periodic: tuple[bool, ...]
 ) -> tuple[DetailSpec, bytes]:
@@ -155,7 +168,7 @@ def unpack_section(
         raise ContainerError(f"damaged file: a detail layer on {len(shape)} axes, expected a grid of 1 to {MAX_AXES}")
     reader = Reader(body)
     flags, first, second, fraction = reader.byte(), reader.byte(), reader.byte(), reader.byte()
-    if flags & ~(_ORIGIN | _ALIKE | _SPLIT | _TILED) or fraction > MAX_FRACTION:
+    if flags & ~(_ORIGIN | _ALIKE | _SPLIT | _TILED | _ENDS) or fraction > MAX_FRACTION:
         raise ContainerError(f"damaged file: a detail layer with flags {flags:#x} and {fraction} fraction bits")
     basis, rotation = _named("basis", BASES, first & 15), _named("rotation", ROTATIONS, first >> 4)
     predictor, model = _named("predictor", PREDICTORS, second & 15), _named("model", MODELS, second >> 4)
@@ -178,13 +191,10 @@ def unpack_section(
     if basis == "lapped" and (len(shape) != 1 or any(periodic) or spacing):
         raise ContainerError("damaged file: lapped cosines take one axis that is no circle, and no residual")
     blocks = _read_blocks(reader, shape[0]) if basis == "lapped" else ()
-    tile = reader.byte() if flags & _TILED else 0
-    least = SEGMENT.bit_length() - 1 if basis == "lapped" else MIN_TILE
-    if flags & _TILED and not (flags & _SPLIT and least <= tile <= MAX_TILE):
-        raise ContainerError(f"damaged file: tiles of 2^{tile} coefficients of a detail layer")
+    tile = _read_tile(reader, flags, basis)
     spec = DetailSpec(
         *(shape, channels, basis, unit, origin, periodic, fraction, levels, groups, blocks, rotation, turns),
-        *(predictor, limits, model, spacing, bool(flags & _SPLIT), tile),
+        *(predictor, limits, model, spacing, bool(flags & _SPLIT), tile, bool(flags & _ENDS)),
     )
     return spec, body[reader.at :]
 

@@ -1,7 +1,8 @@
 """Symbols of a detail layer to chunks. `reading` is the way back.
 
 Which planes a chunk holds, `tiles` says. The first begins with a head: the step's code (varint); where it is not 0 the
-three points, signed bytes; for lapped cosines a byte per plane, how many 64ths of the spectrum are coded.
+three points, signed bytes; for lapped cosines without `ends` a byte per plane, how many 64ths of the spectrum are
+coded.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ from coordcodec.clock import Progress
 from coordcodec.data import Symbols
 from coordcodec.errors import ContainerError
 from coordcodec.inits import Initialisation
+from coordcodec.layers.detail.ends import found_in, of_rows
+from coordcodec.layers.detail.ends import write as write_ends
 from coordcodec.layers.detail.planes import Basis, basis_of
 from coordcodec.layers.detail.quantize import COARSEST, FINEST
 from coordcodec.layers.detail.symbols import Detailed
@@ -53,15 +56,17 @@ class Head:
         """From the beginning of a payload. Raises ContainerError."""
         step = reader.varint("the step of a detail layer", FINEST, COARSEST)
         points = struct.unpack("3b", reader.take(3)) if step else (0, 0, 0)
-        shares = reader.take(planes) if spec.basis == "lapped" else b""
+        shares = reader.take(planes) if spec.basis == "lapped" and not spec.ends else b""
         if any(share > PARTS for share in shares):
             raise ContainerError(f"damaged file: {max(shares)} of {PARTS} parts of a spectrum")
         return Head(step, points, shares)
 
 
-def shares_of(planes: Sequence[Ints]) -> bytes:
-    """The share of each spectrum beyond which all is zero, in 64ths."""
-    found = []
+def shares_of(spec: DetailSpec, planes: Sequence[Ints]) -> bytes:
+    """The share of each spectrum beyond which all is zero, in 64ths; nothing where rows have ends, or no spectrum."""
+    found = list[int]()
+    if spec.basis != "lapped" or spec.ends:
+        return b""
     for plane in planes:
         used = np.flatnonzero(plane.any(axis=(0, 1)))
         found.append(-(-(int(used[-1]) + 1) * PARTS // plane.shape[-1]) if len(used) else 0)
@@ -75,8 +80,7 @@ def encode(
     detailed = symbols if isinstance(symbols, Detailed) else Detailed(symbols)
     if detailed.chunks is not None:
         return detailed.chunks
-    shares = shares_of(detailed.planes) if spec.basis == "lapped" else b""
-    writer = Writer(spec, detailed.step, shares)
+    writer = Writer(spec, detailed.step, shares_of(spec, detailed.planes))
     writer.planes(detailed.planes)
     return writer.finish(detailed.points, detailed.residual)
 
@@ -115,10 +119,12 @@ class Writer:
     def _write(self, chunks: Sequence[Chunk], planes: Sequence[Ints], rate: int | None) -> None:
         def code(chunk: Chunk) -> bytes:
             coder = GridEncoder(self.state.copy() if chunk.apart else self.state)
-            for part in chunk.parts:
-                self.walk.through(part, chunk.parts, _Writing(coder, planes[part.plane], rate))
+            ends = [found_in(planes[part.plane], part, rate is None) for part in chunk.parts] if self.spec.ends else []
+            for number, part in enumerate(chunk.parts):
+                own = ends[number] if ends else None
+                self.walk.through(part, chunk.parts, _Writing(coder, planes[part.plane], rate, own))
                 self._report(prod(part.shape))
-            return coder.finish()
+            return write_ends(ends) + coder.finish() if ends else coder.finish()
 
         for _, alike in groupby(chunks, key=lambda chunk: (chunk.scale, chunk.apart)):
             self.coded += each(code, [*alike], self.threads)
@@ -132,15 +138,17 @@ class Writer:
 
 @dataclass(frozen=True)
 class _Writing:
-    """Codes channels of a part: values are (channels, ...) of the whole plane."""
+    """Codes channels of a part: values are (channels, ...) of the whole plane, ends those of its groups of rows."""
 
     coder: GridEncoder
     values: Ints
     rate: int | None
+    ends: Ints | None
 
     def __call__(self, part: Part, channel: int, guides: Mapping[str, Any] | None, zones: Any) -> Ints:
         given = np.ascontiguousarray(self.values[channel][part.inside])
+        ends = None if self.ends is None else of_rows(self.ends[channel], part)
         if self.rate is not None:
-            return self.coder.plane_rdo(given, self.rate, guides, zones)
-        self.coder.plane(given, guides, zones)
+            return self.coder.plane_rdo(given, self.rate, guides, zones, ends=ends)
+        self.coder.plane(given, guides, zones, ends)
         return given

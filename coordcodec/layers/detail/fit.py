@@ -17,6 +17,7 @@ from coordcodec.layers.detail.planes import Ints, basis_of
 from coordcodec.layers.detail.quantize import COARSEST, FINEST, OCTAVE, SUB, scaled, step_of
 from coordcodec.layers.detail.rotation import Rotation
 from coordcodec.layers.detail.symbols import Detailed
+from coordcodec.layers.detail.threads import each
 from coordcodec.layers.detail.values import decoded, integers_of, predicted, values_of
 from coordcodec.layers.protocol import Facts, Goal
 from coordcodec.recipe import Recipe
@@ -82,7 +83,7 @@ class DetailFitted:
 
     def _rounded(self, code: int, residual: bool = False) -> Detailed:
         parts = [scaled(c, step_of(code, p.norm)) for c, p in zip(self.coefficients, self.basis.planes, strict=True)]
-        shares = shares_of([(np.abs(p) + SUB // 3) // SUB for p in parts]) if self.spec.basis == "lapped" else b""
+        shares = shares_of(self.spec, [(np.abs(p) + SUB // 3) // SUB for p in parts])
         writer = Writer(self.spec, code, shares, self.basis, self.progress, self.threads)
         planes = writer.planes(parts, self.rate)
         points = points_of(parts, planes)
@@ -126,10 +127,10 @@ class DetailFitted:
         return self._guess(ratio * self._estimate(round(-fineness)))
 
     def _estimate(self, code: int) -> float:
-        total = 0.0
-        for plane, known in zip(self.coefficients, self.basis.planes, strict=True):
-            total += bits_of(plane, step_of(code, known.norm))
-        return coded(total, sum(plane.size for plane in self.coefficients))
+        norms = [plane.norm for plane in self.basis.planes]
+        work = [*zip(self.coefficients, norms, strict=True)]
+        bits = each(lambda item: bits_of(item[0], step_of(code, item[1])), work, self.threads)
+        return coded(sum(bits), sum(plane.size for plane in self.coefficients))
 
     def facts(self) -> Facts:
         """No steps were taken."""

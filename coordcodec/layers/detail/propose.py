@@ -62,8 +62,9 @@ def _tiled(spec: DetailSpec, recipe: Recipe) -> DetailSpec:
     if tile is None:
         sound, count = len(spec.shape) == 1, prod(spec.shape)
         tile = SOUND_TILE if sound and count > 2 << SOUND_TILE else TILE if count > 1 << TILE else 0
-    least = SEGMENT.bit_length() - 1 if spec.basis == "lapped" else 0
-    return replace(spec, tile=max(tile, least), split=True) if tile else spec
+    lapped = spec.basis == "lapped"  # ends halve its time, but cost short sounds a little
+    least = SEGMENT.bit_length() - 1 if lapped else 0
+    return replace(spec, tile=max(tile, least), split=True, ends=lapped) if tile else spec
 
 
 def smallest_bytes(spec: DetailSpec) -> int:

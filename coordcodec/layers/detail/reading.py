@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from math import prod
@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 from coordcodec.errors import ContainerError
 from coordcodec.inits import Initialisation
 from coordcodec.layers.detail.coding import Head
+from coordcodec.layers.detail.ends import of_rows
+from coordcodec.layers.detail.ends import read as read_ends
 from coordcodec.layers.detail.planes import Basis, basis_of
 from coordcodec.layers.detail.rotation import Rotation
 from coordcodec.layers.detail.symbols import Detailed
@@ -30,6 +32,8 @@ from coordcodec.stream.grid import GridDecoder, GridState
 Ints = NDArray[np.int32]
 Boxes = dict[int, list[tuple[Span, ...]]]
 """Per plane, boxes."""
+_SILENCE = 20
+"""Of the coefficients that a chunk with ends has without a bit, if there are no tiles, the logarithm to base 2."""
 MAX_SAMPLES = 1 << 28
 """Values, channels counted, that a layer holds at most."""
 
@@ -49,7 +53,8 @@ def check(spec: DetailSpec, init: bytes, chunks: Chunks, cut: bool = False) -> N
     expected = len(chunks_of(spec, basis.planes))
     if len(coded) != expected and not (cut and len(coded) < expected):
         raise ContainerError(f"damaged file: {len(coded)} chunks of a detail layer, expected {expected}")
-    if not cut and prod(spec.shape) * spec.channels > sum((len(c) << 15) + (1 << 16) for c in coded):
+    free = spec.channels << (spec.tile or _SILENCE) if spec.ends else 1 << 16
+    if not cut and prod(spec.shape) * spec.channels > sum((len(c) << 15) + free for c in coded):
         raise ContainerError(f"damaged file: too few bytes for a detail layer of shape {spec.shape}")
 
 
@@ -118,16 +123,21 @@ class Coded:
         return tuple((int(p[0]), int(p[-1]) + 1) for p in places)
 
     def _decode(self, number: int) -> None:
-        chunk = self.chunks[number]
-        coder = GridDecoder(self._state.copy() if chunk.apart else self._state, self._coded[number])
-        for part in chunk.parts:
-            self.walk.through(part, chunk.parts, _Reading(coder))
+        chunk, coded = self.chunks[number], self._coded[number]
+        ends: Sequence[Ints | None] = [None] * len(chunk.parts)
+        if self.walk.spec.ends:
+            ends, coded = read_ends(chunk, self.walk.spec.channels, coded)
+        coder = GridDecoder(self._state.copy() if chunk.apart else self._state, coded)
+        for part, own in zip(chunk.parts, ends, strict=True):
+            self.walk.through(part, chunk.parts, _Reading(coder, own))
         coder.finish()
 
 
 @dataclass(frozen=True)
 class _Reading:
     coder: GridDecoder
+    ends: Ints | None
 
     def __call__(self, part: Part, channel: int, guides: Mapping[str, Any] | None, zones: Any) -> Ints:
-        return self.coder.plane(part.shape, guides, zones)
+        ends = None if self.ends is None else of_rows(self.ends[channel], part)
+        return self.coder.plane(part.shape, guides, zones, ends)
