@@ -97,29 +97,20 @@ def _model(signal: Signal) -> str:
 
 def _lossy(signal: Signal, goal: Goal, values: NDArray[np.float64], basis: str) -> DetailSpec:
     shape, channels, periodic = _frame(signal)
-    unit = (2.0**-FINE,) * channels
-    rotation, turns = "identity", tuple[int, ...]()
-    if 2 <= channels <= 8:
-        fitted = fit_rotation(values.reshape(-1, channels))
-        rotation, turns = fitted.kind, fitted.turns
+    rotation = fit_rotation(values.reshape(-1, channels)) if 2 <= channels <= 8 else Rotation()
     levels = _levels(shape) if basis != "lapped" else ()
-    blocks = _blocks(values, goal) if basis == "lapped" else ()
     split = goal.bytes is None or goal.bytes >= _SMALL
     return DetailSpec(
-        *(
-            shape,
-            channels,
-            basis,
-            unit,
-            (),
-            periodic,
-            0,
-            levels,
-            _groups(shape) if levels else (),
-            blocks,
-            rotation,
-            turns,
-        ),
+        shape,
+        channels,
+        basis,
+        unit=(2.0**-FINE,) * channels,
+        periodic=periodic,
+        levels=levels,
+        groups=_groups(shape) if levels else (),
+        blocks=_blocks(values, goal) if basis == "lapped" else (),
+        rotation=rotation.kind,
+        turns=rotation.turns,
         model=_model(signal),
         split=split,
     )

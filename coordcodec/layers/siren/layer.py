@@ -9,7 +9,7 @@ from coordcodec.clock import Clock, Progress
 from coordcodec.data import Field, Floats, Signal, Symbols
 from coordcodec.inits import Initialisation
 from coordcodec.layers.learnable import Learnable
-from coordcodec.layers.protocol import Chunks, Fitted, Goal, Proposal, Quantizable
+from coordcodec.layers.protocol import Chunks, Estimate, Fitted, Goal, Proposal, Quantizable
 from coordcodec.layers.siren import architecture, coding
 from coordcodec.partition import gain_of
 from coordcodec.recipe import Recipe
@@ -32,6 +32,12 @@ class Siren:
     def propose(self, signal: Signal, goal: Goal, recipe: Recipe, below: Floats | None = None) -> Proposal:
         """See `coordcodec.layers.protocol.Layer`."""
         return architecture.propose(signal, goal, recipe)
+
+    def estimate(self, signal: Signal, proposal: Proposal, goal: Goal, recipe: Recipe) -> Estimate:
+        """See `coordcodec.layers.protocol.Layer`."""
+        from coordcodec.layers.siren.cost import estimate
+
+        return estimate(signal, proposal, goal, recipe)
 
     def fit(
         self,
