@@ -30,6 +30,8 @@ from coordcodec_image.raster import (
 _CONVERT = {"1": "L", "P": "RGB", "PA": "RGBA", "RGBX": "RGB", "YCbCr": "RGB", "La": "LA", "RGBa": "RGBA"}
 _NATIVE = ("L", "LA", "RGB", "RGBA")
 _BITFIELDS = (3, 6)
+_PRIMARIES, _CURVES = (1, 2, 5, 6), (1, 2, 6, 13, 14, 15)
+"""Code points of colours that are shown as sRGB is: BT.709, BT.601, or not said."""
 
 
 def read(data: bytes, kind: str) -> Picture:
@@ -46,10 +48,12 @@ def read(data: bytes, kind: str) -> Picture:
         pixels: Pixels = _png(image, data) if kind == "PNG" else _avif(data, deep) if deep > 8 else _native(image)
         said, lost = extras.of_picture(image)
         remarks = [OTHER_FRAMES] if _has_more(image, data, kind) else []
+        if _has_other_colours(data, kind):
+            remarks.append("its description of colours (such as BT.2020, PQ or HLG) is")
         if kind == "BMP" and image.mode == "RGB" and _bmp_alpha(data):
             remarks.append("its alpha is")
+        damage = jpeg.damage(data) if kind == "JPEG" else _beyond_palette(image)
     pixels = pixels[:, :, None] if pixels.ndim == 2 else pixels
-    damage = jpeg.damage(data) if kind == "JPEG" else ""
     return Picture(upright(pixels, orientation), said, [*remarks, *lost], damage)
 
 
@@ -77,6 +81,16 @@ def _has_more(image: Any, data: bytes, kind: str) -> bool:
         except EOFError:
             return False
     return True
+
+
+def _beyond_palette(image: Any) -> str:
+    """Says so where pixels name colours that a palette does not have, which decoders make black."""
+    if image.mode != "P":
+        return ""
+    named, clear = np.asarray(image), image.info.get("transparency")
+    named = named[named != clear] if isinstance(clear, int) else named
+    count = len(image.palette.palette) // len(image.palette.mode)
+    return f"it has colours beyond the {count} of its palette" if named.size and named.max() >= count else ""
 
 
 def _native(image: Any) -> Pixels:
@@ -130,6 +144,16 @@ def _avif(data: bytes, bits: int) -> Pixels:
     if pixels.dtype != np.uint16 or int(pixels.max()) >= 1 << bits:
         raise SignalError(f"is an AVIF of {bits} bits that cannot be read; convert it first, for example to PNG")
     return rescaled(pixels, (1 << bits) - 1)
+
+
+def _has_other_colours(data: bytes, kind: str) -> bool:
+    """Whether code points say of a PNG or AVIF other primaries or transfer curves than those of sRGB (ITU-T H.273)."""
+    mark, numbers = {"PNG": (b"cICP", ">BB"), "AVIF": (b"colrnclx", ">HH")}.get(kind, (b"", ""))
+    at = data[: 1 << 16].find(mark) if mark else -1
+    if at < 0 or at + len(mark) + 4 > len(data):
+        return False
+    primaries, curve = struct.unpack_from(numbers, data, at + len(mark))
+    return primaries not in _PRIMARIES or curve not in _CURVES
 
 
 def _bmp_alpha(data: bytes) -> bool:

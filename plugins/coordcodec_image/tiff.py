@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import logging
 import math
+import re
 from collections.abc import Iterator
 from functools import cache
 from typing import Any
@@ -36,9 +37,13 @@ _WHITE, _BLACK, _RGB, _PALETTE, _YCBCR = 0, 1, 2, 3, 6
 _COLOURS = {_WHITE: 1, _BLACK: 1, _RGB: 3, _PALETTE: 1, _YCBCR: 3}
 """Samples of a pixel besides extra ones, by PhotometricInterpretation."""
 _JPEG = (6, 7, 34892, 33007)
+_LOSSLESS = (1, 5, 8, 32773, 32946, 34925, 50000)
+"""Values of Compression whose data are decoded to what stands in the file, without a change of colours."""
 _ASSOCIATED, _UNASSOCIATED = 1, 2
 _PROFILE, _COEFFICIENTS, _REFERENCE = 34675, 529, 532
 _MOST_SAMPLES, _MOST_PAGES = 8, 64
+_SHAPE = re.compile(r'(?:shape=|\{"shape": )[\[(]([\d, ]{1,200})[\])]')
+"""In the description that tifffile writes."""
 _NAMES = {5: "CMYK", 8: "LAB"}
 _KINDS = {"f": "floating-point", "i": "signed", "c": "complex"}
 
@@ -102,8 +107,8 @@ def _stacked(opened: Any) -> bool:
     first = opened.pages.first
     if opened.is_imagej:
         return int((opened.imagej_metadata or {}).get("images", 1)) > 1
-    if opened.is_shaped and (found := opened.shaped_metadata):
-        return bool(math.prod(found[0].get("shape", first.shape)) > math.prod(first.shape))
+    if found := _SHAPE.match(str(first.description)):
+        return bool(math.prod(map(int, re.findall(r"\d+", found.group(1)))) > math.prod(first.shape))
     return bool(opened.is_stk and first.tags[33629].count > 1)
 
 
@@ -125,9 +130,13 @@ def _check(page: Any) -> int:
         )
     if not _COLOURS[kind] <= samples <= _MOST_SAMPLES:
         raise SignalError(f"has {samples} samples per pixel, expected {_COLOURS[kind]} to {_MOST_SAMPLES}; {_CONVERT}")
-    if kind == _YCBCR and page.compression not in _JPEG and not _plain_ycbcr(page):
+    if kind == _YCBCR and not (_is_decoded_to_rgb(page) or _plain_ycbcr(page)):
         raise SignalError(f"has colour mode YCbCr of a kind that is not read; {_CONVERT}")
     return kind
+
+
+def _is_decoded_to_rgb(page: Any) -> bool:
+    return page.compression in _JPEG and page.planarconfig == 1 and page.samplesperpixel == _COLOURS[_YCBCR]
 
 
 def _plain_ycbcr(page: Any) -> bool:
@@ -139,7 +148,7 @@ def _plain_ycbcr(page: Any) -> bool:
 
     coefficients, reference = numbers(_COEFFICIENTS), numbers(_REFERENCE)
     usual = coefficients in ([], [0.299, 0.587, 0.114]) and reference in ([], [0, 255, 128, 255, 128, 255])
-    return usual and page.bitspersample == 8 and not page.is_subsampled
+    return usual and page.compression in _LOSSLESS and page.bitspersample == 8 and not page.is_subsampled
 
 
 def _check_data(page: Any, size: int) -> None:
@@ -180,8 +189,9 @@ def _coloured(page: Any, kind: int, values: NDArray[Any], peak: int) -> Pixels:
         table = _table(page.colormap)
         if int(values.max()) >= len(table):
             raise SignalError(f"has pixels of colour {int(values.max())}, its palette has {len(table)} colours")
-        return table[values[:, :, 0]]
-    if kind == _YCBCR and page.compression not in _JPEG:
+        coloured: Pixels = table[values[:, :, 0]]
+        return coloured
+    if kind == _YCBCR and not _is_decoded_to_rgb(page):
         from PIL import Image
 
         rgb: Pixels = np.asarray(Image.fromarray(np.ascontiguousarray(values), "YCbCr").convert("RGB"))
