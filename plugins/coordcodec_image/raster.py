@@ -12,6 +12,8 @@ from coordcodec.errors import SignalError
 
 MAX_PIXELS = 1 << 27
 """Pictures with more pixels are neither read nor written: 134 megapixels."""
+_AT_ONCE = 1 << 20
+"""Pixels that are converted at once, to bound memory."""
 ORIENTATION = 0x0112
 """The tag of TIFF and EXIF that says how pixels are turned."""
 OTHER_FRAMES = "all but the first of its frames are"
@@ -64,9 +66,13 @@ def straight(pixels: Pixels) -> Pixels:
     Colours above alpha, which no multiplication gives, become the largest.
     """
     peak = np.iinfo(pixels.dtype).max
-    alpha = pixels[:, :, -1:].astype(np.uint32)
-    colours = (pixels[:, :, :-1].astype(np.uint32) * np.uint32(peak) + alpha // 2) // np.maximum(alpha, 1)
-    return np.concatenate([np.minimum(colours, peak).astype(pixels.dtype), pixels[:, :, -1:]], axis=2)
+    found = pixels.copy()
+    band = max(1, _AT_ONCE // pixels.shape[1])
+    for top in range(0, len(pixels), band):
+        part = pixels[top : top + band]
+        gain = peak / np.maximum(part[:, :, -1:], 1)
+        found[top : top + band, :, :-1] = np.minimum(np.rint(part[:, :, :-1] * gain), peak)
+    return found
 
 
 def upright(pixels: Pixels, orientation: int) -> Pixels:

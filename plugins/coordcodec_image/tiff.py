@@ -167,7 +167,8 @@ def _pixels(page: Any, kind: int, values: NDArray[Any]) -> tuple[Pixels, list[st
     """Colours and alpha, of (height, width, samples), and what is not carried."""
     values = values.astype(np.uint8) if values.dtype == bool else values
     peak = (1 << page.bitspersample) - 1
-    values = values & values.dtype.type(peak)
+    if page.bitspersample not in (8, 16):  # differences of packed samples are undone modulo 2^8 or 2^16
+        values = values & values.dtype.type(peak)
     count = _COLOURS[kind]
     kinds = [int(extra) for extra in page.extrasamples[: values.shape[2] - count]]
     alphas = [k for k, extra in enumerate(kinds) if extra in (_ASSOCIATED, _UNASSOCIATED)]
