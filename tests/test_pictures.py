@@ -515,6 +515,22 @@ def test_damage_of_a_jpeg_within_a_tiff_is_passed_on(tmp_path):
     assert "the input is damaged, parts may be wrong: Corrupt JPEG data" in read(bytes(data))[1][0]
 
 
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF"])
+def test_damaged_exif_costs_the_exif_not_the_picture(kind):
+    values = RNG.integers(0, 256, (6, 8, 3), dtype=np.uint8)
+    target = io.BytesIO()
+    if kind == "TIFF":
+        target.write(tiff(values.astype(int), 8, photometric=2, t34665=(4, [1 << 30])))
+    else:
+        how = {"lossless": True} if kind == "WEBP" else {}
+        Pil.fromarray(values).save(
+            target, format=kind, exif=b"Exif\0\0" * (kind == "JPEG") + b"garbage!!garbage", **how
+        )
+    found, said = read(target.getvalue())
+    assert np.array_equal(found, values) or kind == "JPEG"
+    assert kind == "TIFF" or said == ["the input: its EXIF (damaged or too long) is not carried"]
+
+
 def test_jpegs_that_are_not_read_say_so():
     import imagecodecs
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import struct
 import warnings
 
 from coordcodec.errors import SignalError, reason
@@ -26,7 +27,7 @@ def read_picture(data: bytes, name: str) -> Picture:
             picture = _read(data)
         except SignalError as error:
             raise SignalError(f"{name} {error}") from None
-        except (IndexError, KeyError, TypeError, UnicodeError):  # what they say speaks of the decoder
+        except (IndexError, KeyError, TypeError, UnicodeError, struct.error):  # what they say speaks of the decoder
             raise SignalError(f"cannot read {name} as an image: it is damaged") from None
         except Exception as error:  # noqa: BLE001  decoders raise anything on damaged files
             raise SignalError(f"cannot read {name} as an image: {_reason(error)}") from None

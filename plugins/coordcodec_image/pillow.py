@@ -43,7 +43,7 @@ def read(data: bytes, kind: str) -> Picture:
         if kind == "PNG":
             _opened(data, kind).verify()  # load() does not look at the checksums of the pixels
         image.load()
-        orientation = int(image.getexif().get(ORIENTATION, 1) or 1)
+        orientation = _orientation(image)
         deep = _avif_bits(data) if kind == "AVIF" else 8
         pixels: Pixels = _png(image, data) if kind == "PNG" else _avif(data, deep) if deep > 8 else _native(image)
         said, lost = extras.of_picture(image)
@@ -69,6 +69,14 @@ def _opened(data: bytes, kind: str) -> Any:
         raise SignalError(f"declares more than {MAX_PIXELS} pixels, the most that are read") from None
     except UnidentifiedImageError:
         raise ValueError(f"it is a damaged {kind}, or one of a kind that is not read") from None
+
+
+def _orientation(image: Any) -> int:
+    """How pixels are turned; 1, as they are, where nothing can be made of the EXIF block, which is said as lost."""
+    try:
+        return int(image.getexif().get(ORIENTATION, 1) or 1)
+    except Exception:  # noqa: BLE001  Pillow raises anything on forged bytes
+        return 1
 
 
 def _has_more(image: Any, data: bytes, kind: str) -> bool:

@@ -83,7 +83,7 @@ def _chosen(opened: Any) -> tuple[Any, list[str]]:
         if len(whole) > 1:
             break
     if not whole and not smaller:
-        raise SignalError("holds no picture, only a mask")
+        raise SignalError("holds no picture, only a mask" if masks else "is damaged: it holds no page")
     page = whole[0] if whole else max(smaller, key=lambda page: page.imagelength * page.imagewidth)
     remarks = [OTHER_PAGES] if len(whole) > 1 or _stacked(opened) else []
     return page, [*remarks, *(["its mask of transparency is"] if masks else [])]
