@@ -739,6 +739,13 @@ def test_colours_that_gif_does_not_hold_are_refused():
     assert np.array_equal(pixels(written(few, ".gif")), few)
 
 
+@pytest.mark.parametrize("suffix", [".jpg", ".avif"])
+def test_fine_colours_stay_fine(suffix):
+    stripes = np.zeros((32, 32, 3), np.uint8)
+    stripes[:, ::2], stripes[:, 1::2] = (200, 40, 40), (40, 40, 200)
+    assert np.abs(pixels(written(stripes, suffix)).astype(int) - stripes).max() < 30
+
+
 @pytest.mark.parametrize("suffix", [".icns", ".eps", ".pdf", ".tga", ".jp2", ".pbm", ".ps"])
 def test_only_kinds_on_the_list_are_written(suffix):
     with pytest.raises(RecipeError, match=r"choose \.png, \.jpg"):

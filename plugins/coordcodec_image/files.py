@@ -11,6 +11,8 @@ from coordcodec_image import pillow, pnm, tiff
 from coordcodec_image.kinds import READ, kind_of
 from coordcodec_image.raster import Picture
 
+_DECODERS_OWN = (IndexError, KeyError, TypeError, AttributeError, ZeroDivisionError, UnicodeError, struct.error)
+
 
 def read_picture(data: bytes, name: str) -> Picture:
     """Decode an image file, its EXIF orientation applied.
@@ -27,7 +29,7 @@ def read_picture(data: bytes, name: str) -> Picture:
             picture = _read(data)
         except SignalError as error:
             raise SignalError(f"{name} {error}") from None
-        except (IndexError, KeyError, TypeError, UnicodeError, struct.error):  # what they say speaks of the decoder
+        except _DECODERS_OWN:  # what they say speaks of the decoder
             raise SignalError(f"cannot read {name} as an image: it is damaged") from None
         except Exception as error:  # noqa: BLE001  decoders raise anything on damaged files
             raise SignalError(f"cannot read {name} as an image: {_reason(error)}") from None

@@ -80,7 +80,8 @@ def _options(kind: str, extras: Mapping[str, bytes]) -> dict[str, Any]:
     """How Pillow is to write a kind of file."""
     if kind == "PNG":
         return {}
-    options: dict[str, Any] = {"quality": 95} if kind in ("JPEG", "AVIF") else {}
+    full = {"JPEG": 0, "AVIF": "4:4:4"}  # colours as fine as brightness
+    options: dict[str, Any] = {"quality": 95, "subsampling": full[kind]} if kind in full else {}
     if kind == "WEBP":
         options = {"lossless": True, "exact": True}
     if "icc" in extras:
