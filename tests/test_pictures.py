@@ -1,6 +1,7 @@
 """Pictures of other people's tools: transparency, depth, pages, damage; and what each kind of file can hold."""
 
 import io
+import re
 import struct
 import subprocess
 import sys
@@ -304,6 +305,12 @@ def test_every_layout_of_tiff(tmp_path, dtype, layout, channels):
     assert np.array_equal(pixels(tmp_path / "a.tif"), values)
 
 
+@pytest.mark.parametrize("compression", ["jpeg2000", "jpegxl", "png"])
+def test_tiffs_of_other_compressions_are_refused_by_name(tmp_path, compression):
+    tifffile.imwrite(tmp_path / "a.tif", np.zeros((32, 32, 3), np.uint8), photometric="rgb", compression=compression)
+    assert re.search(r"is compressed by \w*(JPEG|PNG)\w*, which is not read in a TIFF", refusal(tmp_path / "a.tif"))
+
+
 @pytest.mark.parametrize("compression", [None, "group3", "group4", "tiff_lzw", "tiff_adobe_deflate", "packbits"])
 def test_tiffs_that_pillow_writes(tmp_path, compression):
     two = RNG.integers(0, 2, (37, 29)).astype(bool)
@@ -511,6 +518,9 @@ def test_damage_of_a_jpeg_within_a_tiff_is_passed_on(tmp_path):
     data = bytearray((tmp_path / "b.tif").read_bytes())
     with tifffile.TiffFile(tmp_path / "b.tif") as file:
         at, count = file.pages[0].dataoffsets[0], file.pages[0].databytecounts[0]
+    forged = data.replace(b"\xff\xc0\x00\x11\x08\x00\x40\x00\x60", b"\xff\xc0\x00\x11\x08\xff\xff\xff\xff")
+    assert forged != data
+    assert "a JPEG within it has another size than its place" in refusal(bytes(forged))
     data[at + count // 2 : at + count - 2] = bytes(count - 2 - count // 2)
     assert "the input is damaged, parts may be wrong: Corrupt JPEG data" in read(bytes(data))[1][0]
 

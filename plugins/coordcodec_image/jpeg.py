@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 
 _SKIPPED = frozenset({0x01, *range(0xD0, 0xD9)})
+_LOSSLESS = (0xC3, 0xCB)
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 
 
@@ -20,14 +21,21 @@ def damage(data: bytes) -> str:
     return ""
 
 
-def unreadable(data: bytes) -> str:
-    """Why a JPEG is of a kind that Pillow does not read: its depth or process; empty for others."""
+def header(data: bytes) -> tuple[int, int, int, int] | None:
+    """The kind of a JPEG's frame (192 to 207, see ITU-T T.81, B.1), its bits, height and width; None if it has none."""
     at = 2
     while at + 10 < len(data) and data[at] == 0xFF:
         marker = data[at + 1]
         if marker in _FRAMES:
-            if data[at + 4] != 8:
-                return f"has samples of {data[at + 4]} bits, JPEG is read with 8; convert it first, for example to PNG"
-            return "is a lossless JPEG; convert it first, for example to PNG" if marker in (0xC3, 0xCB) else ""
+            bits, height, width = struct.unpack_from(">BHH", data, at + 4)
+            return marker, bits, height, width
         at += 1 if marker == 0xFF else 2 if marker in _SKIPPED else 2 + struct.unpack_from(">H", data, at + 2)[0]
-    return ""
+    return None
+
+
+def unreadable(data: bytes) -> str:
+    """Why a JPEG is of a kind that Pillow does not read: its depth or process; empty for others."""
+    kind, bits = (header(data) or (0, 8))[:2]
+    if bits != 8:
+        return f"has samples of {bits} bits, JPEG is read with 8; convert it first, for example to PNG"
+    return "is a lossless JPEG; convert it first, for example to PNG" if kind in _LOSSLESS else ""

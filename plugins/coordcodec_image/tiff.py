@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from coordcodec.errors import SignalError
-from coordcodec_image import extras
+from coordcodec_image import extras, jpeg
 from coordcodec_image.raster import (
     MAX_PIXELS,
     ORIENTATION,
@@ -37,6 +37,10 @@ _WHITE, _BLACK, _RGB, _PALETTE, _YCBCR = 0, 1, 2, 3, 6
 _COLOURS = {_WHITE: 1, _BLACK: 1, _RGB: 3, _PALETTE: 1, _YCBCR: 3}
 """Samples of a pixel besides extra ones, by PhotometricInterpretation."""
 _JPEG = (6, 7, 34892, 33007)
+_COMPRESSIONS = (1, 2, 3, 4, 5, 8, 32771, 32773, 32946, 34925, 50000, 50001, *_JPEG)
+"""Those that libtiff reads, too. Others have sizes of their own in every strip, which may be forged."""
+_SLACK = 16
+"""Rows and columns that a JPEG may have besides those of its strip or tile."""
 _LOSSLESS = (1, 5, 8, 32773, 32946, 34925, 50000)
 """Values of Compression whose data are decoded to what stands in the file, without a change of colours."""
 _ASSOCIATED, _UNASSOCIATED = 1, 2
@@ -55,12 +59,12 @@ def read(data: bytes) -> Picture:
         page, remarks = _chosen(opened)
         kind = _check(page)
         _check_data(page, len(data))
+        damage = _damage(page, opened.filehandle)
         values = page.asarray(squeeze=False, maxworkers=1)[:, 0]  # (planes, rows, columns, samples)
         shape = (page.imagelength, page.imagewidth, page.samplesperpixel)
         pixels, others = _pixels(page, kind, values.transpose(1, 2, 0, 3).reshape(shape))
         orientation = int(page.tags.valueof(ORIENTATION, 1) or 1)
         said, lost = extras.of_tiff(data, page.tags.valueof(_PROFILE))
-        damage = _damage(page, opened.filehandle)
     return Picture(upright(pixels, orientation), said, [*remarks, *others, *lost], damage)
 
 
@@ -121,6 +125,9 @@ def _check(page: Any) -> int:
     if kind not in _COLOURS:
         name = _NAMES.get(kind) or getattr(page.photometric, "name", f"number {kind}")
         raise SignalError(f"has colour mode {name}, expected grey, RGB or a palette; {_CONVERT}")
+    if page.compression not in _COMPRESSIONS:
+        name = getattr(page.compression, "name", f"number {page.compression}")
+        raise SignalError(f"is compressed by {name}, which is not read in a TIFF; {_CONVERT}")
     what = "" if page.dtype is None else _KINDS.get(page.dtype.kind, "")
     if what or page.dtype is None or not isinstance(bits, int) or not 1 <= bits <= 16:
         wide = "/".join(map(str, bits)) if isinstance(bits, tuple) else bits
@@ -213,15 +220,17 @@ def _table(colormap: Any) -> Pixels:
 
 
 def _damage(page: Any, file: Any) -> str:
-    """What libjpeg says of the strips or tiles of a JPEG in a TIFF."""
-    from coordcodec_image.jpeg import damage
-
-    if int(page.compression) != 7:
+    """What libjpeg says of the strips or tiles of a JPEG in a TIFF; raises SignalError where one is too large."""
+    if int(page.compression) not in _JPEG:
         return ""
-    tables = page.jpegtables[:-2] if page.jpegtables else b""
+    said, tables = "", page.jpegtables[:-2] if page.jpegtables else b""
+    rows, columns = (page.tilelength, page.tilewidth) if page.is_tiled else (page.rowsperstrip, page.imagewidth)
     for offset, count in zip(page.dataoffsets, page.databytecounts, strict=False):
         file.seek(offset)
         strip = file.read(count)
-        if said := damage(tables + strip[2:] if tables else strip):
-            return said
-    return ""
+        whole = tables + strip[2:] if tables else strip
+        height, width = (jpeg.header(whole) or (0, 8, 1 << 16, 1 << 16))[2:]
+        if height * width > (rows + _SLACK) * (columns + _SLACK):
+            raise SignalError("is damaged: a JPEG within it has another size than its place")
+        said = said or jpeg.damage(whole)
+    return said
