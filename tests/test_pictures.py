@@ -415,6 +415,11 @@ def test_every_largest_value_of_netpbm(peak, kind):
     assert np.array_equal(pixels(head.encode() + body).reshape(5, 7, -1), expected)
 
 
+def test_line_ends_of_windows_in_a_header_are_no_pixels():
+    assert pixels(b"P5\r\n2 1\r\n255\r\n\1\2").tolist() == [[1, 2]]
+    assert pixels(b"P5\r\n2 1\r\n255\r\n\2").tolist() == [[10, 2]]
+
+
 def test_bitmaps_of_netpbm():
     bits = RNG.integers(0, 2, (5, 11))
     expected = np.where(bits, 0, 255)

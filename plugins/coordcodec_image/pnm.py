@@ -95,11 +95,14 @@ def _raw(data: bytes, facts: _Header) -> tuple[NDArray[Any], int]:
     deep = np.dtype(">u2" if facts.peak > 255 else "u1")
     row = (facts.width + 7) // 8 if facts.kind == 4 else facts.width * facts.samples
     size = facts.height * row * deep.itemsize
-    if len(data) - facts.at < size:
-        raise SignalError(f"is cut off: its header promises {size} bytes of pixels, {len(data) - facts.at} are there")
-    values = np.frombuffer(data, deep, facts.height * row, facts.at).reshape(facts.height, row)
+    at = facts.at
+    if data[at - 1 : at + 1] == b"\r\n" and len(data) - at == size + 1:  # a header with line ends of Windows
+        at += 1
+    if len(data) - at < size:
+        raise SignalError(f"is cut off: its header promises {size} bytes of pixels, {len(data) - at} are there")
+    values = np.frombuffer(data, deep, facts.height * row, at).reshape(facts.height, row)
     values = np.unpackbits(values, axis=1, count=facts.width) if facts.kind == 4 else values
-    return values.reshape(facts.height, facts.width, facts.samples), facts.at + size
+    return values.reshape(facts.height, facts.width, facts.samples), at + size
 
 
 def _plain(data: bytes, facts: _Header) -> tuple[NDArray[Any], int]:
