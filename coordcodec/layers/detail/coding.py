@@ -25,7 +25,7 @@ from coordcodec.inits import Initialisation
 from coordcodec.layers.detail.ends import found_in, of_rows
 from coordcodec.layers.detail.ends import write as write_ends
 from coordcodec.layers.detail.planes import Basis, basis_of
-from coordcodec.layers.detail.quantize import COARSEST, FINEST
+from coordcodec.layers.detail.quantize import COARSEST, FINEST, scaled
 from coordcodec.layers.detail.symbols import Detailed
 from coordcodec.layers.detail.threads import each
 from coordcodec.layers.detail.tiles import PARTS, RESIDUAL, Chunk, Part, chunks_of
@@ -104,27 +104,31 @@ class Writer:
         self.coded: list[bytes] = []
         self.progress, self.counted, self.lock = progress, 0, Lock()
 
-    def planes(self, planes: Sequence[Ints], rate: int | None = None) -> list[Ints]:
-        """Code all planes; with a rate they are given in 64ths of a step and come back rounded."""
-        self._write([chunk for chunk in self.chunks if chunk.parts[0].plane != RESIDUAL], planes, rate)
+    def planes(self, planes: Sequence[NDArray[Any]], rate: int | None = None, steps: Sequence[int] = ()) -> list[Ints]:
+        """Code all planes; with a rate and the step of each they are coefficients, which are rounded first."""
+        self._write([chunk for chunk in self.chunks if chunk.parts[0].plane != RESIDUAL], planes, rate, steps)
         return self.walk.coefficients
 
     def finish(self, points: tuple[int, int, int], residual: Ints | None = None) -> Chunks:
         """The chunks of the section."""
         if residual is not None:
-            self._write([chunk for chunk in self.chunks if chunk.parts[0].plane == RESIDUAL], [residual], None)
+            self._write([chunk for chunk in self.chunks if chunk.parts[0].plane == RESIDUAL], [residual], None, ())
         first, *others = self.coded
         return (Head(self.step, points, self.shares).pack() + first, *others)
 
-    def _write(self, chunks: Sequence[Chunk], planes: Sequence[Ints], rate: int | None) -> None:
+    def _write(
+        self, chunks: Sequence[Chunk], planes: Sequence[NDArray[Any]], rate: int | None, steps: Sequence[int]
+    ) -> None:
         def code(chunk: Chunk) -> bytes:
             coder = GridEncoder(self.state.copy() if chunk.apart else self.state)
-            ends = [found_in(planes[part.plane], part, rate is None) for part in chunk.parts] if self.spec.ends else []
-            for number, part in enumerate(chunk.parts):
-                own = ends[number] if ends else None
-                self.walk.through(part, chunk.parts, _Writing(coder, planes[part.plane], rate, own))
+            ends: dict[int, Ints] = {}
+            for part in chunk.parts:
+                values, step = planes[part.plane], steps[part.plane] if steps else 1
+                if self.spec.ends:
+                    ends[part.plane] = found_in(values, part, step)
+                self.walk.through(part, chunk.parts, _Writing(coder, values, rate, step, ends.get(part.plane)))
                 self._report(prod(part.shape))
-            return write_ends(ends) + coder.finish() if ends else coder.finish()
+            return write_ends([*ends.values()]) + coder.finish() if ends else coder.finish()
 
         for _, alike in groupby(chunks, key=lambda chunk: (chunk.scale, chunk.apart)):
             self.coded += each(code, [*alike], self.threads)
@@ -141,14 +145,15 @@ class _Writing:
     """Codes channels of a part: values are (channels, ...) of the whole plane, ends those of its groups of rows."""
 
     coder: GridEncoder
-    values: Ints
+    values: NDArray[Any]
     rate: int | None
+    step: int
     ends: Ints | None
 
     def __call__(self, part: Part, channel: int, guides: Mapping[str, Any] | None, zones: Any) -> Ints:
         given = np.ascontiguousarray(self.values[channel][part.inside])
         ends = None if self.ends is None else of_rows(self.ends[channel], part)
         if self.rate is not None:
-            return self.coder.plane_rdo(given, self.rate, guides, zones, ends=ends)
+            return self.coder.plane_rdo(scaled(given, self.step), self.rate, guides, zones, ends=ends)
         self.coder.plane(given, guides, zones, ends)
         return given

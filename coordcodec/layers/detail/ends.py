@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from coordcodec.errors import ContainerError
-from coordcodec.layers.detail.quantize import SUB
 from coordcodec.layers.detail.tiles import PARTS, Chunk, Part
 from coordcodec.numbers import Reader, varint
 from coordcodec.stream.grid import GridDecoder, GridEncoder, GridState
@@ -21,8 +20,6 @@ from coordcodec.stream.grid import GridDecoder, GridEncoder, GridState
 Ints = NDArray[np.int32]
 _GROUP = 2048
 """Coefficients of the rows that share an end; a longer row has its own."""
-_WORTH = SUB
-"""From so many 64ths of a step on a coefficient keeps its row from ending: lone ones are seldom worth their bits."""
 
 
 def of_rows(ends: Ints, part: Part) -> Ints:
@@ -40,10 +37,13 @@ def _groups(part: Part) -> int:
     return -(-part.shape[0] // _rows(part))
 
 
-def found_in(plane: Ints, part: Part, rounded: bool) -> Ints:
-    """The ends, (channels, groups), of a plane (channels, rows, columns); not rounded: in 64ths of a step."""
-    magnitudes: Ints = np.abs(plane)
-    used = magnitudes >= np.int32(1 if rounded else _WORTH)
+def found_in(plane: NDArray[Any], part: Part, least: int) -> Ints:
+    """The ends, (channels, groups), of a plane (channels, rows, columns): behind them nothing is as large as `least`.
+
+    Of coefficients that is their step: a lone one that is smaller is seldom worth its bits.
+    """
+    magnitudes: NDArray[Any] = np.abs(plane)
+    used = magnitudes >= least
     size, count = _rows(part), _groups(part)
     used = np.pad(used, ((0, 0), (0, count * size - used.shape[1]), (0, 0)))
     grouped: NDArray[Any] = used.reshape(len(plane), count, size, -1)

@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from coordcodec.clock import Progress
-from coordcodec.data import Floats, Grid, Signal
+from coordcodec.data import Floats, Signal
 from coordcodec.layers.detail.coding import Writer, shares_of
 from coordcodec.layers.detail.estimate import bits_of, coded
-from coordcodec.layers.detail.fill import fill
 from coordcodec.layers.detail.planes import Ints, basis_of
 from coordcodec.layers.detail.quantize import COARSEST, FINEST, OCTAVE, SUB, scaled, step_of
-from coordcodec.layers.detail.rotation import Rotation
 from coordcodec.layers.detail.symbols import Detailed
 from coordcodec.layers.detail.threads import each
-from coordcodec.layers.detail.values import decoded, integers_of, predicted, values_of
+from coordcodec.layers.detail.values import decoded, integers_of, predicted, rotate
 from coordcodec.layers.protocol import Facts, Goal
 from coordcodec.recipe import Recipe
 from coordcodec.specs import DetailSpec
@@ -27,6 +25,10 @@ from coordcodec.stream.grid import ready, warm
 RATE = 640
 """What a bit weighs against squared error, in (step / 64)^2. The derivative of the distortion of uniform quantization
 by its rate, at high rates, is 2 ln 2 / 12 step^2, or 473."""
+
+
+_SLICE = 1 << 20
+"""Coefficients that are computed with at a time, in float64."""
 
 
 class DetailFitted:
@@ -44,12 +46,13 @@ class DetailFitted:
         self.spec, self.progress, self.threads = spec, progress, recipe.threads
         self.rate = round(RATE * recipe.detail.rounding / 100)
         self.basis = basis_of(spec)
-        self.integers = integers_of(filled(signal, below), spec)
-        rotated = Rotation(spec.rotation, spec.turns).forward(self.integers << spec.fraction)
+        integers = integers_of(signal, spec, below)
+        self.integers = integers.copy() if spec.spacing else None
+        rotate(spec, integers)
         if spec.basis == "identity":
-            self.coefficients: list[Ints] = [predicted(spec, rotated)]
+            self.coefficients: list[Ints] = [predicted(spec, integers)]
         else:
-            self.coefficients = self.basis.analyse(rotated)
+            self.coefficients = self.basis.analyse(integers)
         self.bounds = -float(COARSEST), -1.0
         self.fineness = -float(FINEST)
         if recipe.detail.step is not None:
@@ -82,14 +85,15 @@ class DetailFitted:
         return found
 
     def _rounded(self, code: int, residual: bool = False) -> Detailed:
-        parts = [scaled(c, step_of(code, p.norm)) for c, p in zip(self.coefficients, self.basis.planes, strict=True)]
-        shares = shares_of(self.spec, [(np.abs(p) + SUB // 3) // SUB for p in parts])
+        steps = [step_of(code, plane.norm) for plane in self.basis.planes]
+        shares = b"" if self.spec.ends else shares_of(self.spec, [*map(_nearly, self.coefficients, steps)])
         writer = Writer(self.spec, code, shares, self.basis, self.progress, self.threads)
-        planes = writer.planes(parts, self.rate)
-        points = points_of(parts, planes)
+        planes = writer.planes(self.coefficients, self.rate, steps)
+        points = points_of(self.coefficients, planes, steps)
         found = Detailed.of(code, points, planes)
         rest = None
         if residual:
+            assert self.integers is not None
             rest = np.moveaxis(_spaced(self.integers - decoded(self.spec, found), self.spec.spacing), -1, 0)
             found = Detailed.of(code, points, planes, rest)
         found.chunks = writer.finish(points, rest)
@@ -127,9 +131,9 @@ class DetailFitted:
         return self._guess(ratio * self._estimate(round(-fineness)))
 
     def _estimate(self, code: int) -> float:
-        norms = [plane.norm for plane in self.basis.planes]
-        work = [*zip(self.coefficients, norms, strict=True)]
-        bits = each(lambda item: bits_of(item[0], step_of(code, item[1])), work, self.threads)
+        steps = [step_of(code, plane.norm) for plane in self.basis.planes]
+        work = [(c[k : k + 1], step) for c, step in zip(self.coefficients, steps, strict=True) for k in range(len(c))]
+        bits = each(lambda item: bits_of(*item), work, self.threads)
         return coded(sum(bits), sum(plane.size for plane in self.coefficients))
 
     def facts(self) -> Facts:
@@ -147,30 +151,32 @@ def get_ready(progress: Progress | None) -> None:
         warm()
 
 
-def filled(signal: Signal, below: Floats | None = None) -> NDArray[np.float64]:
-    """A signal's values less what lies below, (*shape, channels), smooth where none is known."""
-    assert isinstance(signal.coords, Grid)
-    values = values_of(signal, below)
-    known = None if signal.mask is None else signal.mask.reshape(signal.coords.shape)
-    return values if known is None else fill(values, known, signal.coords.periodic)
-
-
 def _spaced(error: NDArray[np.int64], spacing: int) -> NDArray[np.int32]:
     """The multiples of an odd spacing nearest to errors."""
     return np.asarray((error + spacing // 2) // spacing, np.int32)
 
 
-def points_of(parts: list[Any], planes: list[NDArray[np.int32]]) -> tuple[int, int, int]:
+def _nearly(coefficients: Ints, step: int) -> Ints:
+    """About what becomes of coefficients: rounded up from two thirds of a step on. Nothing where none is coded."""
+    return (np.abs(scaled(coefficients, step)) + SUB // 3) // SUB
+
+
+def points_of(
+    coefficients: Sequence[Ints], planes: Sequence[NDArray[np.int32]], steps: Sequence[int]
+) -> tuple[int, int, int]:
     """Where coefficients of magnitude 1, 2, and 3 and above lie on average, see `quantize.restored`."""
     sums, counts = np.zeros(4), np.zeros(4)
-    for part, plane in zip(parts, planes, strict=True):
-        magnitude = np.abs(plane).ravel()
-        here = np.flatnonzero(magnitude)
-        magnitude = magnitude[here]
-        error = np.abs(part.ravel()[here].astype(np.float64)) - SUB * magnitude.astype(np.float64)
-        kind = np.minimum(magnitude, 3)
-        sums += np.bincount(kind, error, 4)
-        counts += np.bincount(kind, minlength=4)
+    for found, plane, step in zip(coefficients, planes, steps, strict=True):
+        flat, symbols = found.reshape(-1), plane.reshape(-1)
+        for start in range(0, len(flat), _SLICE):
+            magnitude = np.abs(symbols[start : start + _SLICE])
+            here = np.flatnonzero(magnitude)
+            magnitude = magnitude[here]
+            parts = scaled(flat[start : start + _SLICE][here], step)
+            error = np.abs(parts.astype(np.float64)) - SUB * magnitude.astype(np.float64)
+            kind = np.minimum(magnitude, 3)
+            sums += np.bincount(kind, error, 4)
+            counts += np.bincount(kind, minlength=4)
     means = sums / np.maximum(counts, 1)
     first, second, third = (int(np.clip(np.rint(m), -60, 60)) for m in means[1:])
     return first, second, third

@@ -64,6 +64,13 @@ def basis_of(spec: DetailSpec) -> Basis:
     return LappedBasis(spec) if spec.basis == "lapped" else WaveletBasis(spec)
 
 
+def limit_of(spec: DetailSpec) -> int:
+    """The largest magnitude of integers that a basis turns into coefficients of 32 bits without running over."""
+    if spec.basis in ("9/7", "5/3"):
+        return WaveletBasis(spec).wavelet.limit(np.int32)
+    return 1 << (24 if spec.basis == "lapped" else 30)
+
+
 class _Identity:
     def __init__(self, spec: DetailSpec) -> None:
         self.planes = [Plane(spec.shape)]
@@ -89,9 +96,12 @@ class WaveletBasis:
 
     def analyse(self, array: Ints) -> list[Ints]:
         """See `Basis`."""
-        channels = [self.wavelet.forward(np.ascontiguousarray(array[..., k])) for k in range(array.shape[-1])]
-        bands = [np.stack(bands) for bands in zip(*channels, strict=True)]
-        return [bands[k] for k in self.order]
+        found = [np.empty((array.shape[-1], *plane.shape), array.dtype) for plane in self.planes]
+        for channel in range(array.shape[-1]):
+            bands = self.wavelet.forward(np.ascontiguousarray(array[..., channel]))
+            for plane, band in zip(found, self.order, strict=True):
+                plane[channel] = bands[band]
+        return found
 
     def synthesise(self, planes: Sequence[Ints]) -> Ints:
         """See `Basis`."""
@@ -158,7 +168,7 @@ class LappedBasis:
         found = []
         for _, members in groupby(self.places, key=lambda place: place[0]):
             run = np.concatenate([next(segments) for _ in members])
-            found.append(np.ascontiguousarray(np.rint(run).astype(np.int64).transpose(2, 0, 1)))
+            found.append(np.ascontiguousarray(np.rint(run).astype(array.dtype).transpose(2, 0, 1)))
         return found
 
     def synthesise(self, planes: Sequence[Ints]) -> Ints:

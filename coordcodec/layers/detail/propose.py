@@ -29,7 +29,7 @@ FINE = 16
 TILE, SOUND_TILE = 20, 18
 """Of the coefficients of a tile, the logarithm to base 2: larger pictures and fields are cut, and sounds of more than
 two tiles. Six seconds cost 0.03 dB of a sound, and a second of it needs no more than them."""
-_EXCERPT = 1 << 16
+_EXCERPT, _MANY = 1 << 16, 1 << 20
 SPACING = 15
 """Of a residual on fractions: the basis is so much finer than the bound."""
 FRACTION = 4
@@ -48,7 +48,7 @@ def propose(signal: Signal, goal: Goal, recipe: Recipe, below: Floats | None = N
         raise RecipeError("lapped cosines can promise nothing of an error; choose another basis")
     if goal.promised:
         return Proposal(_tiled(_exact(signal, goal, basis), recipe))
-    spec = _tiled(_lossy(signal, goal, values_of(signal, below), basis), recipe)
+    spec = _tiled(_lossy(signal, goal, below, basis), recipe)
     if goal.bytes is not None and goal.bytes < _SMALL:
         smallest = smallest_bytes(spec)
         if goal.bytes < smallest:
@@ -95,9 +95,10 @@ def _model(signal: Signal) -> str:
     return {1: "sound", 2: "picture"}.get(signal.dims, "field")
 
 
-def _lossy(signal: Signal, goal: Goal, values: NDArray[np.float64], basis: str) -> DetailSpec:
+def _lossy(signal: Signal, goal: Goal, below: Floats | None, basis: str) -> DetailSpec:
     shape, channels, periodic = _frame(signal)
-    rotation = fit_rotation(values.reshape(-1, channels)) if 2 <= channels <= 8 else Rotation()
+    some = slice(None, None, 1 + len(signal.values) // _MANY)  # so many tell how channels hang together
+    rotation = fit_rotation(values_of(signal, below, some)) if 2 <= channels <= 8 else Rotation()
     levels = _levels(shape) if basis != "lapped" else ()
     split = goal.bytes is None or goal.bytes >= _SMALL
     return DetailSpec(
@@ -108,7 +109,7 @@ def _lossy(signal: Signal, goal: Goal, values: NDArray[np.float64], basis: str) 
         periodic=periodic,
         levels=levels,
         groups=_groups(shape) if levels else (),
-        blocks=_blocks(values, goal) if basis == "lapped" else (),
+        blocks=_blocks(values_of(signal, below), goal) if basis == "lapped" else (),
         rotation=rotation.kind,
         turns=rotation.turns,
         model=_model(signal),

@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from coordcodec.data import Floats, Grid, Signal
+from coordcodec.data import Floats, Signal
 from coordcodec.errors import RecipeError
-from coordcodec.layers.detail.planes import basis_of
+from coordcodec.layers.detail.fill import fill
+from coordcodec.layers.detail.planes import basis_of, limit_of
 from coordcodec.layers.detail.quantize import restored, step_of
 from coordcodec.layers.detail.rotation import Rotation
 from coordcodec.layers.detail.symbols import Detailed
@@ -19,27 +20,58 @@ from coordcodec.specs import DetailSpec
 
 Doubles = NDArray[np.float64]
 Ints = NDArray[np.int32]
+_SLICE = 1 << 18
+"""Values that are computed with at a time, in float64."""
+_GROWTH = 4
+"""By how much a rotation of 16 channels makes the largest larger, at most."""
 
 
-def values_of(signal: Signal, below: Floats | None = None) -> Doubles:
-    """A signal's values, (*shape, channels) float64, from its samples where it has them, less what lies below."""
-    assert isinstance(signal.coords, Grid)
+def values_of(signal: Signal, below: Floats | None = None, part: slice = slice(None)) -> Doubles:
+    """A signal's values, (n, channels) float64, from its samples where it has them, less what lies below; 0 where
+    nothing is known. part: of the n samples."""
     kind = signal.sample_type
     if kind is None or signal.samples is None:
-        values = signal.values.astype(np.float64)
+        values = signal.values[part].astype(np.float64)
     else:
-        values = (signal.samples.astype(np.float64) - np.array(kind.offset)) / np.array(kind.scale)
+        values = (signal.samples[part].astype(np.float64) - np.array(kind.offset)) / np.array(kind.scale)
     if below is not None:
-        values = values - below
+        values = values - below[part]
     if signal.mask is not None:
-        values[~signal.mask] = 0
-    return values.reshape(*signal.coords.shape, signal.channels)
+        values[~signal.mask[part]] = 0
+    return values
 
 
-def integers_of(values: Doubles, spec: DetailSpec) -> NDArray[np.int64]:
-    """The integers nearest to (*shape, channels) values."""
-    origin = np.array(spec.origin or (0.0,) * spec.channels)
-    return np.asarray(np.rint((values - origin) / np.array(spec.unit)), np.int64)
+def integers_of(signal: Signal, spec: DetailSpec, below: Floats | None = None) -> NDArray[Any]:
+    """The integers nearest to a signal's values, (*shape, channels), smooth where nothing is known.
+
+    int32, unless a transform of them could run over in that.
+    """
+    unit, origin = np.array(spec.unit), np.array(spec.origin or (0.0,) * spec.channels)
+    count, size = len(signal.values), max(1, _SLICE // spec.channels)
+    parts = [slice(start, min(start + size, count)) for start in range(0, count, size)]
+    whole: Doubles | None = None
+    if signal.mask is not None:
+        known = signal.mask.reshape(spec.shape)
+        whole = fill(values_of(signal, below).reshape(*spec.shape, -1), known, spec.periodic).reshape(count, -1)
+
+    def quotients(part: slice) -> Doubles:
+        values = values_of(signal, below, part) if whole is None else whole[part]
+        return np.asarray(np.rint((values - origin) / unit))
+
+    reach = max(float(np.abs(quotients(part)).max()) for part in parts)
+    small = reach * (1 << spec.fraction) * _GROWTH <= limit_of(spec)
+    found = np.empty((count, spec.channels), np.int32 if small else np.int64)
+    for part in parts:
+        found[part] = quotients(part)
+    return found.reshape(*spec.shape, spec.channels)
+
+
+def rotate(spec: DetailSpec, integers: NDArray[Any]) -> None:
+    """Give integers (*shape, channels) their bits below one, and rotate their channels, in place."""
+    rotation, flat = Rotation(spec.rotation, spec.turns), integers.reshape(-1, spec.channels)
+    for start in range(0, len(flat), _SLICE):
+        part = slice(start, start + _SLICE)
+        flat[part] = rotation.forward(flat[part] << spec.fraction)
 
 
 def decoded(spec: DetailSpec, symbols: Detailed) -> NDArray[np.int64]:
@@ -65,7 +97,7 @@ def finished(spec: DetailSpec, found: NDArray[Any], residual: Ints | None) -> ND
     return np.asarray(found, np.int64)
 
 
-def predicted(spec: DetailSpec, integers: NDArray[np.int64]) -> NDArray[np.int32]:
+def predicted(spec: DetailSpec, integers: NDArray[Any]) -> NDArray[np.int32]:
     """The prediction errors, (channels, *shape), of integers (*shape, channels), those of each tile on their own.
 
     Raises RecipeError where one is -2^31, which the coder does not have: it takes samples at both ends of 32 bits.
