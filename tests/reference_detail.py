@@ -145,11 +145,10 @@ def unlapped(arrays, planes, samples):
     for values, plane in zip(arrays, planes, strict=True):
         size = plane.width
         for block in range(plane.shape[0]):
-            line = values[block * size : (block + 1) * size]
+            line = [(k, v) for k, v in enumerate(values[block * size : (block + 1) * size]) if v]
             edges.append((len(x), size))
             x += [
-                math.sqrt(2 / size)
-                * sum(v * math.cos(math.pi * (n + 0.5) * (k + 0.5) / size) for k, v in enumerate(line) if v)
+                math.sqrt(2 / size) * sum(v * math.cos(math.pi * (n + 0.5) * (k + 0.5) / size) for k, v in line)
                 for n in range(size)
             ]
     for (_, before), (edge, after) in itertools.pairwise(edges):

@@ -63,6 +63,9 @@ class Probability:
     def __init__(self, p=1 << 21, age=0):
         self.p, self.age = p, age
 
+    def __deepcopy__(self, memo):
+        return Probability(self.p, self.age)
+
     def learn(self, b):
         rate = 131072 // (2 * self.age + 3)
         self.p += (((b << 22) - self.p) * rate) >> 16
