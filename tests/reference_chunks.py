@@ -111,7 +111,7 @@ def read_plane(chunk, plane, tile, planes, ends):
         if parent:
             guides["parent"] = beside(parent, c, plane, tile)
         if alike:
-            sizes = [map(abs, beside(p, c, plane, tile)) for p in alike]
+            sizes = [map(abs, beside(p, c, plane, tile, alike[0].shape)) for p in alike]
             guides["sibling"] = [sum(v) for v in zip(*sizes, strict=True)]
         if c:
             guides["channel"] = [plane.symbols[c - 1][i] for i in places]
@@ -130,13 +130,24 @@ def places_of(lines, shape):
     return [sum(i * s for i, s in zip(place, strides, strict=True)) for place in itertools.product(*lines)]
 
 
-def beside(p, c, plane, tile):
-    """Channel c of an earlier plane, brought to the part of this one."""
+def brought(line, have, want):
+    """Of the places of an axis, those that stand for a longer or a shorter one's."""
+    if 2 * have <= want + 1:
+        line = [i for i in line for _ in (0, 1)]
+    return (line + line[-1:] * want)[:want]
+
+
+def beside(p, c, plane, tile, by=None):
+    """Channel c of an earlier plane, brought to the part of this one. by: the shape that it is brought to before."""
     lines = []
-    for have, want, part, own in zip(p.shape, plane.shape, tile[plane], tile.get(p, p.shape), strict=True):
-        line = [i // 2 for i in range(2 * have)] if 2 * have <= want + 1 else list(range(have))
-        line = [(line + line[-1:] * want)[i] for i in part] if have else []
-        lines.append([min(max(i, own[0]), own[-1]) for i in line] if p in tile else line)
-    if not p.symbols[c]:
+    for axis, (have, want, part) in enumerate(zip(p.shape, plane.shape, tile[plane], strict=True)):
+        between = by[axis] if by else have
+        line = brought(brought(list(range(have)), have, between), between, want)
+        line = [line[i] for i in part] if line else []
+        if p in tile:
+            own = tile[p][axis]
+            line = [min(max(i, own[0]), own[-1]) for i in line] if own else []
+        lines.append(line)
+    if not all(lines):
         return [0] * math.prod(map(len, tile[plane]))
     return [p.symbols[c][i] for i in places_of(lines, p.shape)]
