@@ -63,6 +63,9 @@ class Probability:
     def __init__(self, p=1 << 21, age=0):
         self.p, self.age = p, age
 
+    def __deepcopy__(self, memo):
+        return Probability(self.p, self.age)
+
     def learn(self, b):
         rate = 131072 // (2 * self.age + 3)
         self.p += (((b << 22) - self.p) * rate) >> 16
@@ -149,9 +152,9 @@ class Chunk:
         assert len(self.data) == self.at - 4 + count
         assert (v >> (32 - 8 * count)) == int.from_bytes(self.data, "big")
 
-    def plane(self, shape, start_guides=None, zones=None):
+    def plane(self, shape, start_guides=None, zones=None, ends=None):
         """The values of a plane as a list in raster order. Guides are such lists, of the plane's shape."""
-        return Plane(self, shape, start_guides or {}, zones).values
+        return Plane(self, shape, start_guides or {}, zones, ends).values
 
 
 def axes4(shape):
@@ -160,16 +163,18 @@ def axes4(shape):
 
 
 class Plane:
-    def __init__(self, chunk, shape, guides, zones):
+    def __init__(self, chunk, shape, guides, zones, ends):
         self.chunk, self.state, self.guides, self.zones = chunk, chunk.state, guides, zones
         self.volumes, self.slices, self.rows, self.columns = axes4(shape)
         self.values = [0] * (self.volumes * self.slices * self.rows * self.columns)
-        slow = [0] * (self.columns + 2)
+        slow, ends = [0] * (self.columns + 2), ends or [self.columns] * self.rows
         for t in range(self.volumes):
             for z in range(self.slices):
                 for y in range(self.rows):
-                    for x in range(self.columns):
+                    for x in range(ends[y]):
                         self.values[self._index(t, z, y, x)] = self._value(t, z, y, x, slow)
+                    for x in range(ends[y], self.columns):
+                        slow[x + 1] = (slow[x] + slow[x + 1] + slow[x + 2]) >> 2
 
     def _index(self, t, z, y, x):
         return ((t * self.slices + z) * self.rows + y) * self.columns + x

@@ -16,9 +16,11 @@ from coordcodec.layers.detail import reading
 from coordcodec.layers.detail.layer import Detail
 from coordcodec.layers.detail.planes import basis_of
 from coordcodec.layers.detail.tiles import chunks_of
+from coordcodec.layers.detail.values import decoded
 from coordcodec.specs import DetailSpec
 from coordcodec.specs.detail import pack_section, unpack_section
 from coordcodec.stream import container
+from tests import reference
 from tests.test_detail import encode, signal_of
 
 quickly = settings(deadline=None, max_examples=30, suppress_health_check=[HealthCheck.too_slow])
@@ -167,6 +169,14 @@ def test_the_beginning_of_a_file_of_tiles_decodes():
         opened = coordcodec.open(data[: int(len(data) * share)], partial=True)
         errors.append(float(np.square(opened.field.on_grid(signal.coords) - signal.values).mean()))
     assert errors[0] > errors[1] > errors[2]
+
+
+def test_the_page_alone_is_enough_where_siblings_have_other_sides():
+    signal = smooth((5, 9, 8, 13), 1)
+    data = encode(signal, num_bytes=1500, detail={"tile": 12, "basis": "5/3"})
+    section = coordcodec.open(data).section
+    ours = decoded(section.spec, reading.decode(section.chunks, section.spec))
+    assert np.array_equal(reference.parse(data)["detail"]["integers"], ours.reshape(-1, 1))
 
 
 def test_tiles_cost_next_to_nothing():
