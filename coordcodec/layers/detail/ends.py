@@ -42,10 +42,12 @@ def _groups(part: Part) -> int:
 
 def found_in(plane: Ints, part: Part, rounded: bool) -> Ints:
     """The ends, (channels, groups), of a plane (channels, rows, columns); not rounded: in 64ths of a step."""
-    used = np.asarray(np.abs(plane) >= (1 if rounded else _WORTH))
+    magnitudes: Ints = np.abs(plane)
+    used = magnitudes >= np.int32(1 if rounded else _WORTH)
     size, count = _rows(part), _groups(part)
     used = np.pad(used, ((0, 0), (0, count * size - used.shape[1]), (0, 0)))
-    used = used.reshape(len(plane), count, size, -1).any(axis=2)
+    grouped: NDArray[Any] = used.reshape(len(plane), count, size, -1)
+    used = np.asarray(grouped.any(axis=2))
     last = used.shape[-1] - np.argmax(used[..., ::-1], axis=-1)
     return np.where(used.any(-1), -(-last * PARTS // used.shape[-1]), 0).astype(np.int32)
 
