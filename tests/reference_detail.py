@@ -1,5 +1,6 @@
 """Detail sections, decoded from docs/format.md, bases.md and grid-coder.md alone."""
 
+import copy
 import itertools
 import math
 import struct
@@ -40,6 +41,7 @@ def parse_detail(f, r, data, start):
     while basis == "lapped" and len(blocks) < -(-shape[0] // 16384):
         size = 64 << r.byte()
         blocks += [size] * r.varint()
+    tile = r.byte() if flags & 8 else 0
     chunks = []
     for left in reversed(range(r.varint())):
         chunks.append(r.take(r.varint()))
@@ -53,9 +55,12 @@ def parse_detail(f, r, data, start):
         order.sort(key=lambda k: (planes[k].scale, k))
         planes = [planes[k] for k in order]
     else:
-        planes = lapped_planes(shape[0], blocks) if basis == "lapped" else [Plane(tuple(shape), 0, 65536)]
-    step, points, residual = read_chunks(chunks, planes, f, second >> 4, basis, bool(flags & 4), spacing)
-    integers = restored(planes, order, step, points, f, basis, levels, groups, predictor, limits, blocks)
+        planes = lapped_planes(shape[0], blocks, tile) if basis == "lapped" else [Plane(tuple(shape), 0, 65536)]
+    step, points, residual = read_chunks(chunks, planes, f, second >> 4, flags, tile, spacing)
+    if basis == "identity":
+        integers = unpredicted(planes[0], tile, predictor, limits)
+    else:
+        integers = restored(planes, order, step, points, f, basis, levels, groups)
     pixels = [list(pixel) for pixel in zip(*integers, strict=True)]
     for place, pixel in enumerate(pixels):
         unrotate(pixel, rotation, turns)
@@ -75,68 +80,161 @@ def plane_of(band, levels, groups, kind):
     return Plane(band.shape, scale, norm_of(band, kind), band.high, tuple(counts), band.levels)
 
 
-def lapped_planes(samples, blocks):
-    planes = []
+def lapped_planes(samples, blocks, tile):
+    planes, last = [], None
     for number, size in enumerate(blocks):
         count = 16384 // size if number < len(blocks) - 1 else -(-(samples - 16384 * number) // size)
-        if planes and planes[-1].shape[1] == size:
+        own = (16384 * number >> tile if tile else 0, size)
+        if own == last:
             planes[-1].shape = (planes[-1].shape[0] + count, size)
         else:
-            planes.append(Plane((count, size), len(planes), 65536, width=size))
+            planes.append(Plane((count, size), own[0] if tile else len(planes), 65536, width=size))
+        last = own
     return planes
 
 
-def read_chunks(chunks, planes, f, start, basis, split, spacing):
+def cuts(shapes, tile):
+    """How often each axis of planes of one scale is cut."""
+    sides = max(shapes, key=math.prod)
+    counts = [1] * len(sides)
+    while tile and math.prod(-(-n // c) for n, c in zip(sides, counts, strict=True)) > 1 << tile:
+        lengths = [-(-n // c) for n, c in zip(sides, counts, strict=True)]
+        counts[lengths.index(max(lengths))] += 1
+    return counts
+
+
+def box_of(shape, counts, place):
+    return [(n * k // c, n * (k + 1) // c) for n, c, k in zip(shape, counts, place, strict=True)]
+
+
+def tiles_of(shape, tile):
+    """The boxes of an array that stands alone."""
+    counts = cuts([shape], tile)
+    return [box_of(shape, counts, place) for place in itertools.product(*map(range, counts))]
+
+
+def chunk_parts(planes, split, tile):
+    """For each chunk whether its scale is cut, and its parts, [(plane, box)]."""
+    if not split:
+        yield False, [(p, [(0, n) for n in p.shape]) for p in planes]
+        return
+    for scale in sorted({plane.scale for plane in planes}):
+        own = [plane for plane in planes if plane.scale == scale]
+        counts = [1] * len(own[0].shape) if own[0].width else cuts([p.shape for p in own], tile)
+        for place in itertools.product(*map(range, counts)):
+            yield math.prod(counts) > 1, [(p, box_of(p.shape, counts, place)) for p in own]
+
+
+def read_chunks(chunks, planes, f, start, flags, tile, spacing):
     """Fills the planes' symbols, per channel; gives the step's code, the points and the residual."""
-    channels, state = f["channels"], State(start)
+    channels, lapped = f["channels"], planes[0].width is not None
     head, at = chunks[0], 0
-    step = shift = 0
-    while True:
-        step |= (head[at] & 127) << shift
-        shift, at = shift + 7, at + 1
-        if head[at - 1] < 128:
-            break
+    step, at = varint(head, 0)
     points = struct.unpack("3b", head[at : at + 3]) if step else (0, 0, 0)
     at += 3 if step else 0
-    shares = [64] * len(planes)
-    if basis == "lapped":
-        shares, at = list(head[at : at + len(planes)]), at + len(planes)
-    chunks = [head[at:], *chunks[1:]]
-    scales = sorted({plane.scale for plane in planes}) if split else [None]
-    for scale in scales:
-        chunk = Chunk(state, chunks.pop(0))
-        for number, plane in enumerate(planes):
-            if scale is None or plane.scale == scale:
-                read_plane(chunk, planes, number, channels, shares[number])
+    for plane in planes:
+        plane.symbols = [[0] * math.prod(plane.shape) for _ in range(channels)]
+        plane.share = 64
+        if lapped and not flags & 16:
+            plane.share, at = head[at], at + 1
+    source = iter([head[at:], *chunks[1:]])
+    states = States(start)
+    for cut, parts in chunk_parts(planes, flags & 4, tile):
+        data = next(source)
+        ends = {}
+        if flags & 16:
+            size, at = varint(data, 0)
+            ends, data = read_ends(data[at : at + size], parts, channels), data[at + size :]
+        chunk = Chunk(states.next(cut, lapped and tile), data)
+        for plane, box in parts:
+            read_part(chunk, planes, plane, box, parts, channels, ends.get(id(plane)))
         chunk.finish()
-    residual = []
-    if spacing:
-        chunk = Chunk(state, chunks.pop(0))
+    residual = [[0] * math.prod(f["shape"]) for _ in range(channels)]
+    boxes = tiles_of(f["shape"], tile) if spacing else []
+    for box in boxes:
+        chunk, before = Chunk(states.next(len(boxes) > 1, False), next(source)), None
         for c in range(channels):
-            residual.append(chunk.plane(f["shape"], {"channel": residual[-1]} if c else None))
+            before = chunk.plane([b - a for a, b in box], {"channel": before} if c else None)
+            put(residual[c], f["shape"], box, before)
         chunk.finish()
-    assert not chunks
+    assert next(source, None) is None
     return step, points, residual
 
 
-def read_plane(chunk, planes, number, channels, share):
-    plane = planes[number]
-    coded = plane.shape if plane.width is None else (plane.shape[0], -(-plane.width * share // 64))
-    zones = None if plane.width is None else [8 * i // plane.width for i in range(coded[1])]
+def varint(data, at):
+    value = shift = 0
+    while True:
+        value |= (data[at] & 127) << shift
+        shift, at = shift + 7, at + 1
+        if data[at - 1] < 128:
+            return value, at
+
+
+class States:
+    """The state with which each chunk begins."""
+
+    def __init__(self, start):
+        self.going, self.kept, self.first = State(start), None, True
+
+    def next(self, cut, alone):
+        """cut: whether the chunk's scale is cut. alone: whether the first chunk leaves the state of all others."""
+        first, self.first = self.first, False
+        if first:
+            self.leave = cut or alone
+            return self.going
+        if self.kept is None and (cut or self.leave):
+            self.kept = self.going
+        return self.going if self.kept is None else copy.deepcopy(self.kept)
+
+
+def read_ends(data, parts, channels):
+    """For each plane of a chunk and channel, how many columns of each row are coded."""
+    chunk, found = Chunk(State(0), data), {}
+    for plane, _ in parts:
+        rows, width = plane.shape
+        group = max(1, 2048 // width)
+        before, own = None, []
+        for c in range(channels):
+            before = chunk.plane([-(-rows // group)], {"channel": before} if c else None)
+            ends = [e for e in itertools.accumulate(before) for _ in range(group)][:rows]
+            own.append([-(-width * e // 64) for e in ends])
+        found[id(plane)] = own
+    chunk.finish()
+    return found
+
+
+def put(array, shape, box, values):
+    for place, value in zip(itertools.product(*(range(a, b) for a, b in box)), values, strict=True):
+        array[index(place, shape)] = value
+
+
+def index(place, shape):
+    at = 0
+    for i, n in zip(place, shape, strict=True):
+        at = at * n + i
+    return at
+
+
+def read_part(chunk, planes, plane, box, parts, channels, ends):
+    """One part of a plane, in all channels."""
+    number = next(k for k, p in enumerate(planes) if p is plane)
+    width = box[-1][1] if plane.width is None else -(-plane.width * plane.share // 64)
+    box = [*box[:-1], (box[-1][0], width)]
+    size = [b - a for a, b in box]
+    zones = None if plane.width is None else [8 * i // plane.width for i in range(width)]
+    together, before = {id(p): own for p, own in parts}, None
     for c in range(channels):
-        guides = {}
+        guides = {"channel": before} if c else {}
         if plane.high:
             parent = next((p for p in reversed(planes[:number]) if is_parent(p, plane)), None)
             if parent:
-                guides["parent"] = fitted(parent.symbols[c], parent.shape, plane.shape)
+                guides["parent"] = fitted(parent, c, plane, box, together.get(id(parent)))
             alike = [p for p in planes[:number] if (p.levels, p.counts) == (plane.levels, plane.counts)]
             if alike:
-                whole = [fitted([abs(v) for v in p.symbols[c]], p.shape, plane.shape) for p in alike]
-                guides["sibling"] = [sum(v) for v in zip(*whole, strict=True)]
-        if c:
-            guides["channel"] = cut(plane.symbols[c - 1], plane.shape, coded)
-        found = chunk.plane(coded, guides, zones)
-        plane.symbols.append(fitted(found, coded, plane.shape, fill=True))
+                whole = [fitted(p, c, plane, box, together.get(id(p))) for p in alike]
+                guides["sibling"] = [sum(map(abs, v)) for v in zip(*whole, strict=True)]
+        before = chunk.plane(size, guides, zones, ends and ends[c])
+        put(plane.symbols[c], plane.shape, box, before)
 
 
 def is_parent(p, plane):
@@ -144,33 +242,36 @@ def is_parent(p, plane):
     return p.high == plane.high and len(differ) == 1 and differ[0][0] == (differ[0][1][0] + 1, differ[0][1][1])
 
 
-def cut(values, shape, wanted):
-    return values if shape == wanted else [values[r * shape[1] + i] for r in range(shape[0]) for i in range(wanted[1])]
-
-
-def fitted(values, shape, wanted, fill=False):
-    """An array brought to another's size; fill: by zeros at its end, along the last of two axes."""
-    if fill:
-        zeros = [0] * (wanted[-1] - shape[-1])
-        rows = [values[k * shape[-1] : (k + 1) * shape[-1]] for k in range(math.prod(shape[:-1]))]
-        return [v for row in rows for v in [*row, *zeros]]
+def fitted(p, c, plane, box, own):
+    """A plane brought to another's size, and of that a box. own: where it must be taken from, if not from anywhere."""
     places = []
-    for have, want in zip(shape, wanted, strict=True):
+    for k, (have, want) in enumerate(zip(p.shape, plane.shape, strict=True)):
         line = list(range(have))
         if 2 * have <= want + 1:
             line = [i for i in line for _ in (0, 1)]
-        places.append((line + line[-1:] * want)[:want])
-    if not math.prod(shape):
-        return [0] * math.prod(wanted)
-    strides = [math.prod(shape[k + 1 :]) for k in range(len(shape))]
-    return [values[sum(i * s for i, s in zip(place, strides, strict=True))] for place in itertools.product(*places)]
+        line = (line + line[-1:] * want)[slice(*box[k])]
+        places.append([min(max(i, own[k][0]), own[k][1] - 1) for i in line] if own else line)
+    if not math.prod(p.shape):
+        return [0] * math.prod(b - a for a, b in box)
+    return [p.symbols[c][index(place, p.shape)] for place in itertools.product(*places)]
 
 
-def restored(planes, order, code, points, f, basis, levels, groups, predictor, limits, blocks):
+def unpredicted(plane, tile, predictor, limits):
+    """The integers of each channel in raster order."""
+    if predictor == "none":
+        return plane.symbols
+    found = [[0] * len(symbols) for symbols in plane.symbols]
+    for box in tiles_of(plane.shape, tile):
+        places = [index(place, plane.shape) for place in itertools.product(*(range(a, b) for a, b in box))]
+        errors = [[symbols[at] for at in places] for symbols in plane.symbols]
+        for channel, values in zip(found, unpredict(errors, [b - a for a, b in box], predictor, *limits), strict=True):
+            put(channel, plane.shape, box, values)
+    return found
+
+
+def restored(planes, order, code, points, f, basis, levels, groups):
     """The integers of each channel in raster order, before rotation."""
     shape, channels = f["shape"], f["channels"]
-    if basis == "identity":
-        return unpredict(planes[0].symbols, shape, predictor, *limits) if predictor != "none" else planes[0].symbols
     found = []
     for c in range(channels):
         arrays = [None] * len(planes)
@@ -181,7 +282,7 @@ def restored(planes, order, code, points, f, basis, levels, groups, predictor, l
         if levels:
             found.append(inverse_wavelet(arrays, shape, levels, groups, basis, f["circles"]))
         else:
-            found.append(unlapped(arrays, planes, shape[0], blocks))
+            found.append(unlapped(arrays, planes, shape[0]))
     return found
 
 
@@ -192,19 +293,17 @@ def coefficient(q, step, points):
     return -value if q < 0 else value
 
 
-def unlapped(arrays, planes, samples, blocks):
+def unlapped(arrays, planes, samples):
     """The samples that lapped cosines stand for, rounded."""
     x, edges = [], []
     for values, plane in zip(arrays, planes, strict=True):
         size = plane.width
         for block in range(plane.shape[0]):
-            line = values[block * size : (block + 1) * size]
+            line = [(k + 0.5, v) for k, v in enumerate(values[block * size : (block + 1) * size]) if v]
             edges.append((len(x), size))
-            x += [
-                math.sqrt(2 / size)
-                * sum(v * math.cos(math.pi * (n + 0.5) * (k + 0.5) / size) for k, v in enumerate(line) if v)
-                for n in range(size)
-            ]
+            for n in range(size):
+                turn = math.pi * (n + 0.5) / size
+                x.append(math.sqrt(2 / size) * sum(v * math.cos(turn * k) for k, v in line))
     for (_, before), (edge, after) in itertools.pairwise(edges):
         length = min(before, after)
         for k in range(length // 2):

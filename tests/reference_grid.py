@@ -149,9 +149,13 @@ class Chunk:
         assert len(self.data) == self.at - 4 + count
         assert (v >> (32 - 8 * count)) == int.from_bytes(self.data, "big")
 
-    def plane(self, shape, start_guides=None, zones=None):
+    def plane(self, shape, guides=None, zones=None, ends=None):
         """The values of a plane as a list in raster order. Guides are such lists, of the plane's shape."""
-        return Plane(self, shape, start_guides or {}, zones).values
+        return Plane(self, shape, guides or {}, zones, ends).values
+
+
+def learn_slow(slow, x, magnitude):
+    slow[x + 1] = (slow[x] + slow[x + 1] + slow[x + 2] + 16 * magnitude) >> 2
 
 
 def axes4(shape):
@@ -160,7 +164,7 @@ def axes4(shape):
 
 
 class Plane:
-    def __init__(self, chunk, shape, guides, zones):
+    def __init__(self, chunk, shape, guides, zones, ends):
         self.chunk, self.state, self.guides, self.zones = chunk, chunk.state, guides, zones
         self.volumes, self.slices, self.rows, self.columns = axes4(shape)
         self.values = [0] * (self.volumes * self.slices * self.rows * self.columns)
@@ -169,7 +173,10 @@ class Plane:
             for z in range(self.slices):
                 for y in range(self.rows):
                     for x in range(self.columns):
-                        self.values[self._index(t, z, y, x)] = self._value(t, z, y, x, slow)
+                        if ends is None or x < ends[y]:
+                            self.values[self._index(t, z, y, x)] = self._value(t, z, y, x, slow)
+                        else:
+                            learn_slow(slow, x, 0)
 
     def _index(self, t, z, y, x):
         return ((t * self.slices + z) * self.rows + y) * self.columns + x
@@ -234,7 +241,7 @@ class Plane:
         given = ("parent" in size) + 2 * ("channel" in size)
         corrected = f(joint), 8 * q(left, 7) + q(up, 7)
         magnitude = self._magnitude(contexts, given, corrected, k)
-        slow[x + 1] = (slow[x] + slow[x + 1] + slow[x + 2] + 16 * magnitude) >> 2
+        learn_slow(slow, x, magnitude)
         if not magnitude:
             return 0
         signs = [way(signed(0, -1)), way(signed(-1, 0)), way(signed(-1, 1)), way(signed(0, -2))]
