@@ -484,3 +484,15 @@ def test_bad_input_is_one_line_and_writes_nothing(run, tmp_path, photograph):
         assert err.count("\n") == 1
         assert says in err
     assert sorted(tmp_path.iterdir()) == before
+
+
+def test_channels_are_rotated_only_where_that_pays(photograph):
+    rng = np.random.default_rng(0)
+    bright = 128 + 60 * rng.normal(0, 1, (90, 80, 1)).clip(-1.3, 1.3)
+    alike = np.clip(bright + rng.normal(0, 3, (90, 80, 3)), 0, 255).astype(np.uint8)
+    unlike = np.dstack([photograph[:, :, 0], np.rot90(photograph[:, :, 0], 2), photograph[::-1, :, 2] // 2])
+    alpha = np.dstack([photograph[:, :, 0], np.full(photograph.shape[:2], 255, np.uint8)])
+    for pixels, rotation in ((alike, "ycocg"), (unlike, "identity"), (alpha, "identity")):
+        opened = coordcodec.open(coordcodec.compress(pixels, modality="image", lossless=True))
+        assert opened.info["layers"][0]["rotation"] == rotation
+        assert np.array_equal(opened.render(), pixels)

@@ -173,10 +173,26 @@ def _levels(shape: tuple[int, ...]) -> tuple[int, ...]:
 
 
 def _rotation(signal: Signal, middle: NDArray[np.float64]) -> str:
-    """The reversible rotation of so many channels; that of a stereo sound by a trial."""
-    if signal.channels == 2 and signal.dims == 1 and signal.mask is None and signal.samples is not None:
-        return _stereo(signal.samples, middle)
-    return {3: "ycocg", 4: "ycocg", 2: "midside"}.get(signal.channels, "identity")
+    """The reversible rotation of so many channels, or none: what their prediction leaves over of an excerpt decides."""
+    turned = {2: "midside", 3: "ycocg", 4: "ycocg"}.get(signal.channels, "identity")
+    if turned == "identity" or signal.dims > 2 or signal.mask is not None or signal.samples is None:
+        return turned
+    from coordcodec.layers.detail import predict  # loads Numba
+
+    shape, channels, _ = _frame(signal)
+    lines = max(1, _EXCERPT // prod(shape[1:]))
+    first = max(0, (shape[0] - lines) // 2)
+    lattice = signal.samples.reshape(*shape, channels)[first : first + lines]
+    part = np.rint(lattice.astype(np.float64) - middle).astype(np.int64)
+
+    def cost(kind: str) -> float:
+        found = Rotation(kind).forward(part)
+        limits = int(found.min()), int(found.max())
+        errors = predict.residual(found.astype(np.int32), _predictor(signal, limits), *limits)
+        flat = np.abs(errors.astype(np.float64)).reshape(-1, channels)
+        return float(sum(np.log2(run.mean(0) + 0.3).sum() for run in np.array_split(flat, 64) if len(run)))
+
+    return min(("identity", turned), key=cost)
 
 
 def _groups(shape: tuple[int, ...]) -> tuple[int, ...]:
@@ -190,23 +206,6 @@ def _limits(samples: NDArray[Any], middle: NDArray[np.float64], step: float, rot
     spare = 0 if step == 1 else 1  # what lies halfway may be rounded either way
     lowest, highest = int(low.min()) - spare, int(high.max()) + spare
     return (lowest, highest) if rotation == "identity" else (lowest - highest, highest - lowest)
-
-
-def _stereo(samples: NDArray[Any], middle: NDArray[np.float64]) -> str:
-    """Whether two channels are coded as mean and difference: what their prediction leaves over of an excerpt."""
-    from coordcodec.layers.detail import predict  # loads Numba
-
-    start = max(0, (len(samples) - _EXCERPT) // 2)
-    part = np.rint(samples[start : start + _EXCERPT].astype(np.float64) - middle).astype(np.int64)
-
-    def cost(kind: str) -> float:
-        turned = Rotation(kind).forward(part)
-        low, high = int(turned.min()), int(turned.max())
-        method = "cascade" if high - low < CASCADE_SPAN else "left"
-        errors = np.abs(predict.residual(turned.astype(np.int32), method, low, high).astype(np.float64))
-        return float(sum(np.log2(run.mean(0) + 0.3).sum() for run in np.array_split(errors, 64) if len(run)))
-
-    return min(("identity", "midside"), key=cost)
 
 
 def _predictor(signal: Signal, limits: tuple[int, int]) -> str:
