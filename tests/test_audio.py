@@ -214,8 +214,9 @@ def test_files_that_are_cut_off_are_refused(kind, subtype, capfd):
 def test_what_is_no_sound_is_refused():
     rng = np.random.default_rng(0)
     assert "is empty" in refused(b"")
-    for data in (b"no sound at all", rng.bytes(5000), b"RIFF", b"fLaC", b"FORM", b"ID3", b"\xff\xfb\x90\x00"):
+    for data in (b"no sound at all", rng.bytes(5000), b"RIFF", b"fLaC", b"FORM", b"ID3"):
         assert "cannot read" in refused(data)
+    assert "is cut off or damaged" in refused(b"\xff\xfb\x90\x00")
     assert "is a AU file" in refused(encoded(tone(), kind="AU"))
     for kind in ("WAV", "AIFF", "OGG"):
         assert "holds no samples" in refused(encoded(tone(0), kind=kind))
@@ -335,7 +336,7 @@ def test_mp3s_without_a_header_of_their_length(mode, capfd):
     whole = read(data).values
     bare = read(data[size:]).values  # with what an encoder adds at both ends
     assert 60000 <= len(bare) <= 60000 + 4 * 1152
-    shifts = [float(np.abs(bare[k : k + 60000] - whole).max()) for k in range(1000, len(bare) - 59999)]
+    shifts = [float(np.abs(bare[k : k + 60000] - whole).max()) for k in range(len(bare) - 59999)]
     assert min(shifts) < 1e-3
     assert capfd.readouterr().err == ""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import warnings
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from coordcodec.data import MAX_CHANNELS, Floats
 from coordcodec.errors import SignalError
 from coordcodec_audio import promises
+from coordcodec_audio.heard import heard
 from coordcodec_audio.tags import Tags, of_sound
 
 MAX_VALUES = 1 << 28
@@ -69,10 +71,10 @@ def read_sound(data: bytes, name: str) -> Sound:
 
 def _decode(data: bytes) -> Sound:
     pieces, remarks = promises.pieces_of(data)
-    found = promises.flac(data)
-    sounds = [_decode_piece(piece, found, tagged=data if k == 0 else piece) for k, piece in enumerate(pieces)]
+    with heard() if promises.is_mpeg(data) else nullcontext(list[str]()) as said:
+        sounds = [_decode_piece(piece, tagged=data if k == 0 else piece) for k, piece in enumerate(pieces)]
     sound = sounds[0] if len(sounds) == 1 else _joined(sounds)
-    sound.remarks[:0] = remarks
+    sound.remarks = [*remarks, *sound.remarks, *said]
     return sound
 
 
@@ -89,8 +91,25 @@ def _joined(sounds: list[Sound]) -> Sound:
     return Sound(samples, sounds[0].rate, max(s.depth for s in sounds), sounds[0].tags, remarks)
 
 
-def _decode_piece(piece: bytes, flac: promises.Flac | None, tagged: bytes) -> Sound:
+def _decode_piece(piece: bytes, tagged: bytes) -> Sound:
     """A file that libsndfile reads whole. tagged: where its tags are."""
+    import soundfile
+
+    flac = promises.flac(piece)
+    if flac is None:
+        return _decode_once(piece, None, tagged)
+    try:
+        return _decode_once(flac.readable(piece), flac, tagged)
+    except soundfile.SoundFileError:
+        if not flac.total or not any(flac.md5):
+            raise
+    # Perhaps something else is behind its samples: their number and their MD5 will tell.
+    sound = _decode_once(flac.readable(piece, flac.total), flac, tagged, flac.total)
+    sound.remarks.append("what follows its samples is no FLAC and is left out")
+    return sound
+
+
+def _decode_once(piece: bytes, flac: promises.Flac | None, tagged: bytes, most: int = MAX_VALUES) -> Sound:
     import soundfile
 
     remarks: list[str | None] = []
@@ -101,7 +120,8 @@ def _decode_piece(piece: bytes, flac: promises.Flac | None, tagged: bytes) -> So
         promised = flac.total if flac else int(opened.frames) if opened.frames < _UNKNOWN else 0
         _check_header(opened, promised)
         digest = promises.Digest(flac.bits) if flac else None
-        samples = _read_blocks(opened, digest, {"PCM_32": "int32", "DOUBLE": "float64"}.get(opened.subtype, "float32"))
+        dtype = {"PCM_32": "int32", "DOUBLE": "float64"}.get(opened.subtype, "float32")
+        samples = _read_blocks(opened, digest, dtype, most)
         if flac and digest:
             remarks.append(flac.check(digest.finish(), len(samples)))
         elif len(samples) < promised:
@@ -128,11 +148,11 @@ def _check_header(opened: Any, promised: int) -> None:
         raise SignalError(f"declares {promised} samples of {opened.channels} channels, {_AT_MOST}")
 
 
-def _read_blocks(opened: Any, digest: promises.Digest | None, dtype: str) -> NDArray[Any]:
-    """All samples to the real end, whatever the header says: (n, c) float32, float64 or int32."""
+def _read_blocks(opened: Any, digest: promises.Digest | None, dtype: str, most: int) -> NDArray[Any]:
+    """All samples to the real end, or `most`, whatever the header says: (n, c) float32, float64 or int32."""
     blocks: list[NDArray[Any]] = []
     count = 0
-    while len(block := opened.read(BLOCK, dtype=dtype, always_2d=True)):
+    while len(block := opened.read(min(BLOCK, most - count), dtype=dtype, always_2d=True)):
         count += len(block)
         if count * opened.channels > MAX_VALUES:
             raise SignalError(f"has {_AT_MOST}")

@@ -26,7 +26,10 @@ _HEADERS = (b"Xing", b"Info", b"VBRI")
 
 @dataclass
 class Part:
-    """Frames under one header. header: where it is, its size, and where in it the count of frames stands, 0 for none."""
+    """Frames under one header.
+
+    header: where it is, its size, and where the count of frames stands, 0 for none. frames: where they are, and sizes.
+    """
 
     header: tuple[int, int, int] | None = None
     frames: list[tuple[int, int]] = field(default_factory=list)
@@ -40,18 +43,28 @@ def parts_of(data: bytes) -> tuple[list[bytes], list[str]]:
     start = after_id3(data)
     parts, junk, last = _parted(data, start)
     frames = [frame for part in parts for frame in part.frames]
-    walked = sum(size for _, size in frames) + sum(part.header[1] for part in parts if part.header)
-    if not frames or 10 * walked < 9 * (len(data) - start):  # no MP3, or one of a free bitrate
+    if not frames and frame_of(data[start : start + 4]):
+        raise SignalError("is cut off or damaged: no whole frame with samples is there")
+    sure = any(part.header for part in parts) or 2 * sum(size for _, size in frames) > len(data) - start
+    if not frames or not sure:  # no MP3, or one of a free bitrate
         return [data], []
     _check_kind(data, frames)
-    remarks = []
-    if last < len(data) and frame_of(data[last : last + 4]):
-        remarks.append("its last frame is cut off")
+    cut = frame_of(data[last : last + 4]) is not None
+    remarks = ["its last frame is cut off"] if cut else []
+    if junk or not cut:
+        junk += 0 if cut else _junk_behind(data, last)
     if junk:
-        remarks.append(f"{junk} bytes amid its frames are no sound and are left out")
-    plain = len(parts) == 1 and not junk
-    made = [_whole(data, part, remarks, plain) for part in parts if part.frames]
-    return [made[0] if made[0] is data else data[:start] + made[0], *made[1:]], remarks
+        remarks.append(f"{junk} bytes amid or behind its frames are no sound and are left out")
+    made = [_whole(data, part, remarks, cut) for part in parts if part.frames]
+    return [data[:start] + made[0], *made[1:]], remarks
+
+
+def _junk_behind(data: bytes, at: int) -> int:
+    """Bytes behind the last frame that belong to no tag."""
+    at = _after_tag(data, at)
+    rest = data[at:]
+    tagged = any(mark in rest[:16] + rest[-256:] for mark in (b"APETAGEX", b"LYRICS"))
+    return 0 if tagged or not rest.strip(b"\0") else len(rest)
 
 
 def _parted(data: bytes, at: int) -> tuple[list[Part], int, int]:
@@ -127,23 +140,29 @@ def _header(data: bytes, at: int, size: int) -> int | None:
     return at + 36 + 14 if data[at + 36 : at + 40] == b"VBRI" else None
 
 
-def _whole(data: bytes, part: Part, remarks: list[str], plain: bool) -> bytes:
-    """A part as a file with a header that has the right count; `data` itself where it is one. Raises SignalError."""
+def _whole(data: bytes, part: Part, remarks: list[str], cut: bool) -> bytes:
+    """A part as a file whose header has the right count. Raises SignalError where frames are missing."""
     count, found = len(part.frames), part.header
     said = int.from_bytes(data[found[2] : found[2] + 4], "big") if found and found[2] else None
-    if said is not None and said > count + 1:  # some writers count the header
+    if said is not None and said > count + (not cut):  # some writers count the header
         raise SignalError(f"is cut off: its header promises {said} frames, {count} are there")
-    if said is not None and said < count:
+    if said is not None and said != count:
         remarks.append(f"its header promises {said} frames, {count} are there")
-    steady = len({size >> 1 for _, size in part.frames}) <= 2
-    if plain and (said == count or (found is None and steady)):
-        return data
-    if found and found[2]:
-        at, size, counted = found
-        head = data[at:counted] + count.to_bytes(4, "big") + data[counted + 4 : at + size]
-    else:
-        head = _made_header(data, part.frames, count)
-    return head + b"".join(data[at : at + size] for at, size in part.frames)
+    body = b"".join(data[at : at + size] for at, size in part.frames)
+    if not found or not found[2]:
+        return _made_header(data, part.frames, count) + body
+    at, size, counted = found
+    head = bytearray(data[at : at + size])
+    _put(head, counted - at, count)
+    if head[counted - at - 14 : counted - at - 10] == b"VBRI":
+        _put(head, counted - at - 4, size + len(body))
+    elif head[counted - at - 1] & 2:
+        _put(head, counted - at + 4, size + len(body))
+    return bytes(head) + body
+
+
+def _put(head: bytearray, at: int, number: int) -> None:
+    head[at : at + 4] = number.to_bytes(4, "big")
 
 
 def _made_header(data: bytes, frames: list[tuple[int, int]], count: int) -> bytes:

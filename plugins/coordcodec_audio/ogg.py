@@ -65,7 +65,31 @@ def links_of(data: bytes) -> tuple[list[bytes], list[str]]:
     if not all(link.ended for link in links):
         remarks.append("its Ogg stream has no end mark and may be cut off")
     ends = [link.at for link in links[1:]] + [len(data)]
-    return [data[link.at : stop] for link, stop in zip(links, ends, strict=True)], remarks
+    return [_file(data[link.at : stop]) for link, stop in zip(links, ends, strict=True)], remarks
+
+
+def _file(link: bytes) -> bytes:
+    """A link as a file that libsndfile reads: FLAC comes out of its pages, for it stops amid those of others."""
+    first = next(_pages(link))
+    if link[first.body : first.body + 5] != _SOUNDS[2]:
+        return link
+    packets = _packets(link, first.stream)
+    return next(packets)[9:] + b"".join(packets)  # RFC 9639, section 10.1
+
+
+def _packets(data: bytes, stream: int) -> Iterator[bytes]:
+    """The packets of a stream, which pages hold in segments of at most 255 bytes."""
+    packet = b""
+    for page in _pages(data):
+        if page.stream != stream:
+            continue
+        at = page.body
+        for size in data[page.at + 27 : page.body]:
+            packet += data[at : at + size]
+            at += size
+            if size < 255:
+                yield packet
+                packet = b""
 
 
 def _add(link: Link, page: Page, data: bytes) -> None:
@@ -74,7 +98,7 @@ def _add(link: Link, page: Page, data: bytes) -> None:
     else:
         link.begun = False
     before = link.last.get(page.stream)
-    link.gaps += before is not None and page.number != before.number + 1 & 0xFFFFFFFF and before.number > 1
+    link.gaps += before is not None and page.number != before.number + 1 & 0xFFFFFFFF
     link.last[page.stream] = page
 
 
@@ -89,8 +113,8 @@ def _pages(data: bytes) -> Iterator[Page]:
             raise SignalError("is cut off: its last Ogg page is not whole")
         if _checksum(data[at:end]) != int.from_bytes(data[at + 22 : at + 26], "little"):
             raise SignalError("is damaged: an Ogg page does not have its checksum")
-        numbers = (int.from_bytes(data[at + k : at + k + 4], "little") for k in (14, 18))
-        yield Page(at, end, data[at + 5], *numbers, body)
+        stream, number = (int.from_bytes(data[at + k : at + k + 4], "little") for k in (14, 18))
+        yield Page(at, end, data[at + 5], stream, number, body)
         at = data.find(b"OggS", end)
 
 

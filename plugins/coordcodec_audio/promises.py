@@ -22,6 +22,10 @@ _REFUSED = {b".snd": "AU", b"dns.": "AU", b"caff": "CAF", b"riff\x2e\x91\xcf\x11
 """Kinds of sound file by how they begin, which are not on the list."""
 
 
+_FLAC = b"fLaC\0\0\0\x22"
+"""How a FLAC file begins, up to the size of its STREAMINFO."""
+
+
 @dataclass(frozen=True)
 class Flac:
     """A FLAC's STREAMINFO block (RFC 9639, section 8.2).
@@ -35,15 +39,15 @@ class Flac:
     bits: int
     md5: bytes
 
-    def readable(self, data: bytes) -> bytes:
-        """The file as libsndfile reads it to its real end: without a total, and of 8, 16 or 24 bits.
+    def readable(self, data: bytes, total: int = 0) -> bytes:
+        """The file as libsndfile reads it to its real end: without a total, or this one, and of 8, 16 or 24 bits.
 
         Every frame says its own bits again, so that samples of 12 or 20 bits come out right all the same.
         """
         bits = (self.bits + 7) // 8 * 8
         field = bytearray(data[self.at + 12 : self.at + 18])  # rate and channels, 5 bits for bits - 1, 36 for the total
-        field[0], field[1] = field[0] & 0xFE | bits - 1 >> 4, (bits - 1 & 15) << 4
-        return data[: self.at + 12] + bytes([*field[:2], 0, 0, 0, 0]) + data[self.at + 18 :]
+        field[0], field[1] = field[0] & 0xFE | bits - 1 >> 4, (bits - 1 & 15) << 4 | total >> 32
+        return data[: self.at + 12] + field[:2] + (total & 0xFFFFFFFF).to_bytes(4, "big") + data[self.at + 18 :]
 
     def check(self, digest: bytes, count: int) -> str | None:
         """Compare what was decoded with what was promised; returns a remark on a wrong total.
@@ -113,9 +117,23 @@ def pieces_of(data: bytes) -> tuple[list[bytes], list[str]]:
         return [whole], chunks.remarks
     if data[:4] == b"OggS":
         return links_of(data)
-    if found := flac(data):
-        return [found.readable(data)], []
+    if flac(data):
+        return _flacs(data), []
     other = next((name for magic, name in _REFUSED.items() if data.startswith(magic)), None)
     if other:
         raise SignalError(f"is a {other} file; WAV, AIFF, FLAC, OGG and MP3 are read: convert it first")
     return parts_of(data) if data[:4] != b"fLaC" else ([data], [])
+
+
+def _flacs(data: bytes) -> list[bytes]:
+    """The FLAC files that one was joined of."""
+    starts, at = [0], after_id3(data) + 4
+    while (at := data.find(_FLAC, at)) >= 0:
+        starts.append(at)
+        at += 4
+    return [data[start:end] for start, end in zip(starts, [*starts[1:], len(data)], strict=True)]
+
+
+def is_mpeg(data: bytes) -> bool:
+    """Whether a file is left to libmpg123: none of the others begins like this."""
+    return data[:4] not in (b"RIFF", b"RIFX", b"RF64", b"BW64", b"FORM", b"OggS", b"fLaC") and flac(data) is None
