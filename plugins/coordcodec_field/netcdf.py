@@ -96,6 +96,8 @@ def opened(source: str | os.PathLike[str] | BinaryIO) -> Iterator[Contents]:
     Raises SignalError for what is no such file or damaged, FileError where there is none.
     """
     if not isinstance(source, str | os.PathLike):
+        if not hasattr(source, "read"):
+            raise SignalError(f"a NetCDF file is a path or a binary file, got {type(source).__name__}")
         yield from _opened(io.BytesIO(source.read()), "the input")
         return
     try:
