@@ -18,6 +18,7 @@ from coordcodec.recipe import Recipe
 from coordcodec_image.extras import checked
 from coordcodec_image.files import MAX_PIXELS, Picture, Pixels, read_picture
 from coordcodec_image.metrics import ms_ssim, psnr_db
+from coordcodec_image.opened import encoded, is_pillow
 from coordcodec_image.writing import write_pixels
 
 
@@ -62,6 +63,8 @@ class Image:
             picture = Picture(_checked_array(source))
         elif isinstance(source, str | os.PathLike):
             picture = read_picture(read_bytes(source), Path(source).name)
+        elif is_pillow(source):
+            picture = read_picture(encoded(source), "the image")
         else:
             picture = read_picture(source.read(), "the input")
         pixels = picture.pixels

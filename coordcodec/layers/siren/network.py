@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from coordcodec.compute.kernels import Kernels, kernels_for
+from coordcodec.compute.state import usual_torch
 from coordcodec.compute.workers import Workers
 from coordcodec.data import SLICE, Coords, Field, Floats
 from coordcodec.layers.siren.encoding import encode
@@ -132,7 +133,7 @@ class _SirenField:
     def _evaluate(self, number: int, coords: Floats) -> Floats:
         own = {name: tensor[number : number + 1] for name, tensor in self.params.items()}
         kernels, points = kernels_for(self.device), torch.from_numpy(coords).to(self.device)[None]
-        with torch.inference_mode():
+        with usual_torch(), torch.inference_mode():
             found: Floats = _evaluate(self.spec, own, points, kernels)[0].cpu().numpy()
         return found * np.float32(self.gains[number]) if self.gains else found
 
