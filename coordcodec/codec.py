@@ -152,7 +152,7 @@ def compress_signal(
     clock: says when to end with what there is; None: one that the recipe's time budget sets. It begins here.
     """
     check_names(recipe)  # not after minutes of fitting
-    from coordcodec.compute.state import usual_torch  # takes seconds, which are nobody's budget
+    from coordcodec.torch_state import usual_torch  # takes seconds, which are nobody's budget
 
     clock = clock or Clock(recipe.time_budget)
     clock.begin()

@@ -192,7 +192,7 @@ def _check_known(given: Mapping[str, Any], known: list[str]) -> None:
     meant = {said: name for name, said in _SAID.items()} | {"size": "num_bytes", "psnr": "target_score"}
     near = [meant.get(name) or next(iter(get_close_matches(name, known, 1)), "") for name in unknown]
     hint = f"did you mean {', '.join(filter(None, near))}? " if any(near) else ""
-    raise UnknownChoice(f"there is no choice {', '.join(unknown)}; {hint}There are {', '.join(known)}")
+    raise UnknownChoice(f"a recipe has no {', '.join(unknown)}; {hint}it has {', '.join(known)}")
 
 
 def _again(given: dict[str, Any]) -> Recipe:

@@ -10,10 +10,10 @@ import torch
 from PIL import Image
 
 import coordcodec
-from coordcodec.compute.state import usual_torch
 from coordcodec.errors import CoordCodecError, RecipeError, SignalError, UnknownChoice
 from coordcodec.given import plain, shown, source_of
 from coordcodec.plugins import installed
+from coordcodec.torch_state import usual_torch
 
 PIXELS = (np.mgrid[:20, :28][1] * 9).astype(np.uint8)
 QUICK = {"modality": "image", "num_bytes": 300, "effort": 1, "layers": "siren", "siren": {"steps": 40}, "device": "cpu"}
@@ -198,7 +198,7 @@ def test_integers_that_are_none_are_refused():
     [
         ({"bytes": 300}, "did you mean num_bytes"),
         ({"eforts": 3}, "did you mean effort"),
-        ({"zzzz": 3}, "There are rate"),
+        ({"zzzz": 3}, "a recipe has no zzzz; it has rate"),
         ({"siren": {"widht": 3}}, "siren has no choice widht"),
     ],
 )

@@ -15,12 +15,12 @@ import torch
 from torch import Tensor
 
 from coordcodec.compute.kernels import Kernels, kernels_for
-from coordcodec.compute.state import usual_torch
 from coordcodec.compute.workers import Workers
 from coordcodec.data import SLICE, Coords, Field, Floats
 from coordcodec.layers.siren.encoding import encode
 from coordcodec.partition import Partition
 from coordcodec.specs import SirenSpec
+from coordcodec.torch_state import usual_torch
 
 CPU_SLICE = 4096
 """Points that a thread evaluates at a time: at width 64 a megabyte of activations, which stays in its cache."""
