@@ -6,6 +6,7 @@
 The public names:
 
     compress(source, modality="image", rate=0.3, effort=5) -> bytes
+    plan(source, ...) -> Forecast           what compress would do, its time and memory, without doing it
     open(bytes_or_path) -> Compressed       .field(coords)  .render(scale=2)  .samples()  .write(path)  .info
     decompress(bytes_or_path, target)
     Signal, Grid, Recipe                    for those who bring their own data
@@ -13,11 +14,11 @@ The public names:
 """
 
 from coordcodec import errors
-from coordcodec.codec import compress, decompress, open
+from coordcodec.codec import compress, decompress, open, plan
 from coordcodec.data import Grid, Signal
 from coordcodec.decoder import Compressed
 from coordcodec.recipe import Recipe
 
 __version__ = "0.1.0"
 
-__all__ = ["Compressed", "Grid", "Recipe", "Signal", "compress", "decompress", "errors", "open"]
+__all__ = ["Compressed", "Grid", "Recipe", "Signal", "compress", "decompress", "errors", "open", "plan"]

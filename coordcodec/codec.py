@@ -9,6 +9,7 @@ The upper line is `coordcodec.encoder`, the lower one `coordcodec.decoder`; what
 from __future__ import annotations
 
 import os
+import time
 import warnings
 from typing import Any
 
@@ -19,6 +20,7 @@ from coordcodec.clock import Clock, Progress
 from coordcodec.data import Signal
 from coordcodec.decoder import Compressed
 from coordcodec.encoder.encode import Encoded, encode
+from coordcodec.encoder.forecast import Forecast, forecast
 from coordcodec.encoder.score import encode_to_score
 from coordcodec.errors import PluginError, RecipeError, SignalError
 from coordcodec.given import source_of
@@ -66,6 +68,24 @@ def read_source(source: Any, modality: Modality) -> Signal:
             f"the modality {modality.name} cannot read a {type(source).__name__}; give a path, bytes, a binary file or "
             "an array"
         ) from None
+
+
+def plan(
+    source: Source,
+    *,
+    modality: str | None = None,
+    preset: str | None = None,
+    **choices: Any,
+) -> Forecast:
+    """What `compress` with the same arguments would do and about how long and how much memory it would take.
+
+    Reads the source, fits and writes nothing. Raises and warns as `compress` does before its fit.
+    """
+    kind = find_modality(source, modality)
+    recipe = make_recipe(kind, preset, **choices)
+    began = time.process_time()
+    signal = read_source(source, kind)
+    return plan_signal(signal, kind, recipe, time.process_time() - began)
 
 
 def open(
@@ -138,6 +158,12 @@ def carried(signal: Signal, recipe: Recipe) -> Signal:
         names = ", ".join(f"{name} ({len(data):,} bytes)" for name, data in sorted(signal.extras.items()))
         warnings.warn(f"left out of the file: {names}; --no-strip (strip=False) keeps them", stacklevel=3)
     return signal
+
+
+def plan_signal(signal: Signal, modality: Modality, recipe: Recipe, reading: float = 0.0) -> Forecast:
+    """What `compress_signal` would do. reading: seconds of the processor that it took to read the signal."""
+    check_names(recipe)
+    return forecast(carried(signal, recipe), modality, recipe, reading)
 
 
 def compress_signal(

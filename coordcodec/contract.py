@@ -24,7 +24,19 @@ _OPTION = re.compile(r"[a-z][a-z0-9_]*")
 _OF_DECOMPRESS = frozenset({"device", "force", "help", "init", "json", "output", "quiet"})
 _OF_COMPRESS = frozenset(
     {
-        *("bits", "bytes", "effort", "init", "keep_best", "modality", "preset", "preview", "quality", "quantizer"),
+        *(
+            "bits",
+            "bytes",
+            "dry_run",
+            "effort",
+            "init",
+            "keep_best",
+            "modality",
+            "preset",
+            "preview",
+            "quality",
+            "quantizer",
+        ),
         *("layers", "lossless", "max_error", "precision", "rate", "seed", "strip", "no_strip", "target_psnr"),
         *("target_score", "threads", "time_budget", "verbose", "width"),
     }

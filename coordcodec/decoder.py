@@ -143,9 +143,7 @@ class Compressed:
     @cached_property
     def symbols(self) -> Symbols:
         """The integers of the first layer. Raises ContainerError when its chunks are damaged."""
-        return self._symbols(self.section)
-
-    def _symbols(self, section: Section) -> Symbols:
+        section = self.section
         init = self.initialisation if section.init else None
         return layer_of(section.spec).decode(section.chunks, section.spec, init)
 
@@ -159,9 +157,8 @@ class Compressed:
         return SumField([self._field(s) for s in self.container.sections], self.container.mask, self.progress)
 
     def _field(self, section: Section) -> Field:
-        symbols = self.symbols if section is self.section else self._symbols(section)
         init = self.initialisation if section.init else None
-        return layer_of(section.spec).field(section.spec, symbols, init, self.device, self.threads)
+        return layer_of(section.spec).open(section.chunks, section.spec, init, self.device, self.threads)
 
     @property
     def sample_type(self) -> SampleType | None:

@@ -93,6 +93,15 @@ def test_the_format_page_names_the_limits_of_the_code():
         assert value
 
 
+def test_the_page_of_bases_has_the_tables_of_the_code():
+    from coordcodec.layers.detail.wavelet_norms import NORMS
+
+    page = (ROOT / "docs" / "bases.md").read_text()
+    for times in range(17):
+        row = [str(NORMS[kind][high][times]) for kind in ("5/3", "9/7") for high in (0, 1)]
+        assert f"| {times} | {' | '.join(row)} |" in page
+
+
 def test_the_readme_names_every_command_and_preset():
     text = (ROOT / "README.md").read_text()
     for command in ["compress", "decompress", "info", "evaluate", "modalities", "new-modality", "bench"]:

@@ -29,7 +29,7 @@ def noise(seed, shape, scale=1.5):
 
 @st.composite
 def planes(draw):
-    """Values of any size with some guides and zones."""
+    """Values of any size with some guides, zones and ends."""
     shape = draw(hnp.array_shapes(min_dims=1, max_dims=4, min_side=0, max_side=7))
     magnitude = draw(st.sampled_from([1, 3, 40, 3000, LARGEST]))
     elements = st.integers(-magnitude, magnitude)
@@ -37,7 +37,10 @@ def planes(draw):
     names = draw(st.sets(st.sampled_from(NAMES)))
     guides = {name: draw(hnp.arrays(np.int32, shape, elements=elements, fill=st.just(1))) for name in names}
     zones = draw(st.none() | hnp.arrays(np.int32, shape[-1:], elements=st.integers(0, 15)))
-    return values, guides, zones
+    ends = draw(st.none() | hnp.arrays(np.int32, shape[:-1], elements=st.integers(0, shape[-1])))
+    if ends is not None:
+        values = np.where(np.arange(shape[-1]) < ends[..., None], values, 0).astype(np.int32)
+    return values, guides, zones, ends
 
 
 def encoded(chunks, model=0, module=grid):
@@ -56,7 +59,7 @@ def decoded(made, chunks, model=0, module=grid):
     found = []
     for data, chunk in zip(made, chunks, strict=True):
         decoder = module.GridDecoder(state, data)
-        found.append([decoder.plane(values.shape, guides, zones) for values, guides, zones in chunk])
+        found.append([decoder.plane(values.shape, *known) for values, *known in chunk])
         decoder.finish()
     return found
 
@@ -117,14 +120,26 @@ def test_bytes_are_the_same_without_numba(plain, chunk, model):
         assert same(decoded(compiled, [chunk], model, module), [chunk])
 
 
-def test_rounding_is_the_same_without_numba(plain):
+@pytest.mark.parametrize("ends", [None, np.arange(9) * 2])
+def test_rounding_is_the_same_without_numba(plain, ends):
     scaled = noise(3, (9, 20), 70)
     encoder = GridEncoder(GridState(2))
-    values = encoder.plane_rdo(scaled, 900, points=(-4, -2, 0))
+    values = encoder.plane_rdo(scaled, 900, points=(-4, -2, 0), ends=ends)
+    assert ends is None or not values[np.arange(20) >= ends[:, None]].any()
     with plain as module:
         other = module.GridEncoder(module.GridState(2))
-        assert np.array_equal(other.plane_rdo(scaled, 900, points=(-4, -2, 0)), values)
+        assert np.array_equal(other.plane_rdo(scaled, 900, points=(-4, -2, 0), ends=ends), values)
         assert other.finish() == encoder.finish()
+
+
+def test_what_lies_behind_the_ends_takes_no_bits():
+    values = np.zeros((1 << 9, 1 << 9), np.int32)
+    assert encoded([[(values, {}, None, np.zeros(1 << 9, int))]]) == [b""]
+    for wrong in (np.full(3, 5), np.full(3, -1)):
+        with pytest.raises(ValueError, match="ends are 0 to 4"):
+            GridEncoder(GridState()).plane(np.zeros((3, 4), np.int32), ends=wrong)
+    with pytest.raises(ValueError, match="behind the ends"):
+        GridEncoder(GridState()).plane(np.ones((3, 4), np.int32), ends=np.array([4, 4, 3]))
 
 
 @pytest.mark.parametrize("shape", [(300,), (30, 40), (5, 20, 20), (3, 4, 10, 20), (1, 50, 1), (2, 1, 1), (0, 3), (1,)])

@@ -123,6 +123,18 @@ def test_the_file_names_it_and_decodes_with_it_alone(photo, learned):
     assert np.array_equal(codec.open(made.data).render(), codec.open(made.data, known).render())
 
 
+def test_a_layer_that_another_one_stands_on_keeps_its_initialisation(photo, learned, tmp_path):
+    pixels = photo[30:94, 220:316]
+    made = encoded(pixels, init=str(learned), layers="siren+detail", num_bytes=1500, siren={"steps": 60})
+    assert [section.spec.kind for section in codec.open(made.data, made.init).container.sections] == ["siren", "detail"]
+    assert made.init is not None
+    assert made.trained
+    assert made.fitted >= 60
+    assert psnr(pixels, made) > 20
+    with pytest.raises(MissingInitialisation):
+        codec.open(made.data).field(np.zeros((1, 2)))
+
+
 def test_decompressing_takes_it_too(photo, learned, tmp_path):
     made = encoded(photo[30:62, 220:268], init=str(learned), num_bytes=600, siren={"steps": 20})
     coordcodec.decompress(made.data, tmp_path / "a.png", init=learned)

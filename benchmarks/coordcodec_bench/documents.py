@@ -11,7 +11,7 @@ from pathlib import Path
 
 from coordcodec_bench.tables import TABLES
 
-PAGES = ("README.md", "docs/benchmarks.md", "docs/initialisations.md")
+PAGES = ("README.md", "docs/benchmarks.md", "docs/detail-ablation.md", "docs/initialisations.md", "docs/sound.md")
 RESULTS = Path("benchmarks/results")
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from statistics import mean
 
-from coordcodec_bench import ablation, curves, published, starts
+from coordcodec_bench import ablation, curves, detail_ablation, published, starts
 from coordcodec_bench.names import NETWORKS
 from coordcodec_bench.report import tables, words
 from coordcodec_bench.report.results import Comparison, Group
@@ -193,6 +193,21 @@ def sounds(results: Path) -> str:
     return f"{markdown(Table(head, tuple(body)))}\n\n{measured_with(rows)}"
 
 
+def listened(results: Path) -> str:
+    """The same beside what is made for listening, in fewer words."""
+    rows = [row for row in whole(group_of(results, "audio").rows) if row["codec"] in ("ours", "mp3", "aac", "opus")]
+    sets: dict[tuple[bool, str, float], list[Row]] = {}
+    for row in rows:
+        sets.setdefault((row["file"].startswith("gt_"), row["codec"], row["target_rate"]), []).append(row)
+    body = []
+    for (music, codec, _), chosen in sorted(sets.items(), key=lambda item: (item[0][0], item[0][1] != "ours", item[0])):
+        clips = "gt_bach" if music else f"{len(chosen)} of LibriSpeech, mean"
+        scores = (mean(row["scores"][name] for row in chosen) for name in ("snr_db", "log_spectral_distance_db"))
+        cells = (f"{score:.1f}" for score in scores)
+        body.append((clips, words.codec_name(codec), f"{mean(row['rate'] for row in chosen):.1f}", *cells))
+    return markdown(Table(("clips", "codec", "kbit/s", "SNR, dB", "log-spectral distance, dB"), tuple(body)))
+
+
 def fields(results: Path) -> str:
     """A climate field by several codecs at several sizes."""
     rows = whole(group_of(results, "climate").rows)
@@ -217,9 +232,11 @@ TABLES: dict[str, Callable[[Path], str]] = {
     "speed": speed,
     "meshes": meshes,
     "sounds": sounds,
+    "listened": listened,
     "fields": fields,
     "learned": starts.learned,
     "ablation": ablation.ablation,
+    "detail_ablation": detail_ablation.table,
     "efforts": ablation.efforts,
     "shipped": starts.shipped,
 }

@@ -109,6 +109,16 @@ def _add_compress(commands: Any) -> None:
     add_preview(parser)
     add_force(parser)
     add_quiet(parser)
+    _add_saying(parser)
+
+
+def _add_saying(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--dry-run",
+        action="store_true",
+        help="read INPUT and say what would be made of it, about how long it would take and how much memory; "
+        "fit and write nothing",
+    )
     parser.add_argument("-v", "--verbose", action="store_true", help="print the choices that were made, too")
 
 

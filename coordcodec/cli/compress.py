@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from coordcodec import codec, inits
+from coordcodec.cli.forecast import show_forecast
 from coordcodec.cli.options import choices_of
 from coordcodec.cli.output import (
     STDIO,
@@ -28,6 +29,7 @@ from coordcodec.cli.output import (
     write_output,
 )
 from coordcodec.clock import Clock
+from coordcodec.data import Signal
 from coordcodec.decoder import Compressed
 from coordcodec.encoder.encode import Encoded
 from coordcodec.errors import RecipeError
@@ -43,7 +45,7 @@ _CHOICES = (
 
 
 def compress(a: argparse.Namespace) -> None:
-    """Compress a file, and score what the written bytes decode to."""
+    """Compress a file, and score what the written bytes decode to; or say what that would take."""
     start = time.monotonic()
     if a.input == STDIO and a.modality is None:
         raise RecipeError("standard input does not tell what it is; name it with --modality")
@@ -53,7 +55,18 @@ def compress(a: argparse.Namespace) -> None:
     recipe = _recipe(a, modality)
     options = options_of(a, modality.read_options, modality.name)
     check_preview(a, modality)
+    began = time.process_time()
     signal = modality.read(source(a.input), **options)
+    if a.dry_run:
+        expected = codec.plan_signal(signal, modality, recipe, time.process_time() - began)
+        show_forecast(a, output, expected, signal, modality)
+        return
+    _compress(a, output, signal, modality, recipe, start)
+
+
+def _compress(
+    a: argparse.Namespace, output: str, signal: Signal, modality: Modality, recipe: Recipe, start: float
+) -> None:
     clock = Clock(recipe.time_budget)
     with stopping(clock, a.keep_best), progress_bar(a.quiet) as watch:
         encoded = codec.compress_signal(signal, modality, recipe, watch, clock)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
 
 from coordcodec.clock import Clock, Progress
-from coordcodec.data import Grid, Signal, on_grid
-from coordcodec.encoder.plan import Before, Plan, kinds_for, make_plan
+from coordcodec.data import Grid, Signal, Symbols, on_grid
+from coordcodec.encoder.plan import SHARE, Before, Plan, kinds_for, make_plan
 from coordcodec.encoder.promise import check_kept
 from coordcodec.encoder.rate import RateControl
 from coordcodec.hookspecs import Modality
 from coordcodec.inits import Initialisation
+from coordcodec.layers.protocol import Facts
 from coordcodec.recipe import Recipe
 from coordcodec.specs import Spec
 
@@ -20,11 +22,11 @@ from coordcodec.specs import Spec
 class Encoded:
     """A compressed signal and how it was made.
 
-    data: the file. spec: its layer. steps: minibatch steps taken for it, those of the quantizer included.
+    data: the file. spec: its last layer. steps: minibatch steps taken for it, those of the quantizer included.
     fitted: steps of the fit. bits: width of the quantization grid, not necessarily whole. device: where it was fitted.
     init: the learned initialisation that the file needs, if it needs one. precision: of the matrix products that the
     fit began with. threads: CPU threads that shared the fit. worst: the largest error of a sample, in its unit,
-    where the file promises one; None where it promises nothing. trained: whether the last layer was fitted in steps.
+    where the file promises one; None where it promises nothing. trained: whether a layer was fitted in steps.
     """
 
     data: bytes
@@ -40,8 +42,14 @@ class Encoded:
     trained: bool = True
 
 
-SHARE = 0.5
-"""Of the target, what a layer takes that another one stands on."""
+@dataclass(frozen=True)
+class _Made:
+    """A layer, fitted and quantized."""
+
+    plan: Plan
+    symbols: Symbols
+    fineness: float
+    facts: Facts
 
 
 def encode(
@@ -49,41 +57,48 @@ def encode(
 ) -> Encoded:
     """The file of a recipe that names a size, or leaves it open."""
     *earlier, last = kinds_for(signal, modality, recipe)
-    before = Before()
+    before, made = Before(), list[_Made]()
     for kind in earlier:
-        before = _with_layer(before, make_plan(signal, modality, recipe, kind, SHARE, before), clock, progress)
-    plan = make_plan(signal, modality, recipe, last, before=before)
-    (fitted,) = plan.layer.fit([signal], plan.spec, [plan.goal], plan.init, recipe, clock, progress, before.values)
+        made.append(_layer(make_plan(signal, modality, recipe, kind, SHARE, before), clock, progress))
+        before = _joined(before, made[-1])
+    made.append(_layer(make_plan(signal, modality, recipe, last, before=before), clock, progress))
+    return _encoded(made)
+
+
+def _layer(plan: Plan, clock: Clock, progress: Progress | None) -> _Made:
+    (fitted,) = plan.layer.fit(
+        [plan.signal], plan.spec, [plan.goal], plan.init, plan.recipe, clock, progress, plan.below
+    )
     with closing(fitted):
         symbols, fineness = RateControl(plan, fitted, clock).run()
-        data = plan.file(symbols)
-        facts = fitted.facts()
-    promise = plan.frame.container.promise
-    worst = check_kept(data, signal, promise) if promise else None
-    steps = facts.steps + facts.calls
+        return _Made(plan, symbols, fineness, fitted.facts())
+
+
+def _joined(before: Before, made: _Made) -> Before:
+    """One more layer for the next to stand on."""
+    plan = made.plan
+    assert isinstance(plan.signal.coords, Grid)
+    field = plan.layer.field(plan.spec, made.symbols, plan.init, made.facts.device, plan.recipe.threads)
+    values = on_grid(field, plan.signal.coords)
+    values = values if before.values is None else values + before.values
+    return Before((*before.sections, plan.section(made.symbols)), values)
+
+
+def _encoded(made: Sequence[_Made]) -> Encoded:
+    """The file of all layers. How it was made says the layer that was trained, if one was, else the last."""
+    plan, last = made[-1].plan, made[-1]
+    told = next((layer.facts for layer in made if layer.facts.trained), last.facts)
+    data, promise = plan.file(last.symbols), plan.frame.container.promise
     return Encoded(
         data,
         plan.spec,
-        steps,
-        fineness,
-        facts.device,
-        plan.init,
-        facts.steps,
-        facts.precision,
-        facts.threads,
-        worst,
-        facts.trained,
+        sum(layer.facts.steps + layer.facts.calls for layer in made),
+        last.fineness,
+        told.device,
+        next((layer.plan.init for layer in made if layer.plan.init), None),
+        sum(layer.facts.steps for layer in made),
+        told.precision,
+        told.threads,
+        check_kept(data, plan.signal, promise) if promise else None,
+        told.trained,
     )
-
-
-def _with_layer(before: Before, plan: Plan, clock: Clock, progress: Progress | None) -> Before:
-    """One more layer, fitted, for the next to stand on."""
-    signal, recipe = plan.signal, plan.recipe
-    assert isinstance(signal.coords, Grid)
-    (fitted,) = plan.layer.fit([signal], plan.spec, [plan.goal], plan.init, recipe, clock, progress, before.values)
-    with closing(fitted):
-        symbols, _ = RateControl(plan, fitted, clock).run()
-        device = fitted.facts().device
-    values = on_grid(plan.layer.field(plan.spec, symbols, plan.init, device, recipe.threads), signal.coords)
-    values = values if before.values is None else values + before.values
-    return Before((*before.sections, plan.section(symbols)), values)

@@ -16,6 +16,8 @@ from coordcodec.recipe import Recipe
 from coordcodec.specs import Spec
 from coordcodec.stream.container import Container, Frame, Promise, Section
 
+SHARE = 0.5
+"""Of the target, what a layer takes that another one stands on."""
 USUAL_QUALITY, QUALITY_OCTAVE = 50, 12
 """The quality that is a modality's default target, and by how much more it is for twice the bytes."""
 
@@ -36,6 +38,7 @@ class Plan:
     init: Initialisation | None
     goal: Goal
     frame: Frame
+    below: Floats | None = None
 
     @property
     def target(self) -> int | None:
@@ -58,7 +61,7 @@ class Plan:
 
 @dataclass(frozen=True)
 class Before:
-    """What stands before the last layer: sections, and the values that they decode to, (n, c) float32."""
+    """What stands before a layer: sections, and the values that they decode to, (n, c) float32."""
 
     sections: tuple[Section, ...] = ()
     values: Floats | None = None
@@ -71,11 +74,12 @@ def make_plan(
     kind: str | None = None,
     share: float = 1.0,
     before: Before | None = None,
+    reserved: int = 0,
 ) -> Plan:
     """The plan for a signal. Warns of what a user should know.
 
     kind: of the layer; default: the recipe's first. share: of the target that it may take. before: the layers
-        before it.
+        before it. reserved: bytes of the target for layers that are not made yet.
 
     Raises RecipeError when the target is below the smallest possible file; a lenient recipe and a quality get that file
     and a warning instead. Raises InitialisationError when the recipe names an initialisation that does not fit.
@@ -86,7 +90,7 @@ def make_plan(
     frame = Frame(replace(frame_of(signal, modality, promise), sections=before.sections), layer.early)
     elsewhere = frame.bytes
     target = target_bytes(recipe, modality, signal)
-    target = None if target is None else round(share * target)
+    target = None if target is None else round(share * target) - reserved
     goal = Goal(None if target is None else target - elsewhere, elsewhere)
     if promise:
         goal = Goal(None, elsewhere, promise.max_error, promise.max_error is None)
@@ -98,26 +102,45 @@ def make_plan(
         words.too_few(target, error.smallest + elsewhere)
         proposal, goal = error.proposal, replace(goal, bytes=error.smallest)
     words.remarks(proposal, elsewhere)
-    return Plan(signal, modality, recipe, layer, proposal.spec, proposal.init, goal, frame)
+    return Plan(signal, modality, recipe, layer, proposal.spec, proposal.init, goal, frame, before.values)
 
 
 def kinds_for(signal: Signal, modality: Modality, recipe: Recipe) -> tuple[str, ...]:
+    """The kinds of layers that a file is made of, see `choose_kinds`."""
+    return choose_kinds(signal, modality, recipe).names
+
+
+@dataclass(frozen=True)
+class Kinds:
+    """The kinds of layers of a file, in its order, and why these."""
+
+    names: tuple[str, ...]
+    why: str
+
+
+def choose_kinds(signal: Signal, modality: Modality, recipe: Recipe) -> Kinds:
     """The kinds of layers that a file is made of.
 
     Where the recipe leaves it open: the kind of which something is asked, or else the one that takes this signal and
     makes the smaller file of it.
     """
     if recipe.layers != "auto":
-        return tuple(recipe.layers.split("+"))
+        return Kinds(tuple(recipe.layers.split("+")), "asked for")
     if recipe.promised:
-        return next((name,) for name, choices in recipe.choices.items() if choices.promises)
+        able = [name for name, choices in recipe.choices.items() if choices.promises]
+        return Kinds((able[0],), "it can promise something of every sample")
     usual = modality.defaults.choices
     asked = [name for name, choices in recipe.choices.items() if choices.fixed or choices != usual[name]]
-    if not asked and recipe.init != "auto":
-        asked = [name for name, choices in recipe.choices.items() if choices.learned]
+    if asked:
+        return Kinds((asked[0],), "something is asked of it")
+    if recipe.init != "auto" and (able := [name for name, choices in recipe.choices.items() if choices.learned]):
+        return Kinds((able[0],), f"--init {recipe.init} is asked of it")
     target, shape = target_bytes(recipe, modality, signal), signal.meta["shape"]
     able = [name for name, choices in recipe.choices.items() if choices.suits(shape, signal.values.size, target)]
-    return ((asked or able[::-1])[0],)
+    others = " and ".join(name for name in recipe.choices if name not in able)
+    given = f"{signal.values.size:,} values {'on a grid' if shape else 'at scattered points'}"
+    given += f" in {target:,} bytes" if target is not None else ""
+    return Kinds((able[-1],), f"{given} do not suit {others}" if others else "it makes the smaller file of such data")
 
 
 def frame_of(signal: Signal, modality: Modality, promise: Promise | None = None) -> Container:

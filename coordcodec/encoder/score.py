@@ -34,8 +34,7 @@ class Scored:
         self.signal, self.modality, self.recipe = signal, modality, recipe
         self.clock, self.progress = clock, progress
         self.falling = getattr(modality, "lower_is_better", False)
-        steps = [getattr(kind, "steps", None) for kind in recipe.choices.values()]
-        self.has_quick = recipe.effort > QUICK_EFFORT and not any(number is not None for number in steps)
+        self.has_quick = has_quick(recipe)
         self.warnings: dict[bytes, list[warnings.WarningMessage]] = {}
 
     @property
@@ -62,6 +61,24 @@ class Scored:
         return Trial(made, len(made.data), UNDEFINED if reached is None else decibels(reached, self.falling))
 
 
+def has_quick(recipe: Recipe) -> bool:
+    """Whether fits with little effort are quicker than those of a recipe."""
+    steps = [getattr(kind, "steps", None) for kind in recipe.choices.values()]
+    return recipe.effort > QUICK_EFFORT and not any(number is not None for number in steps)
+
+
+def start_bytes(signal: Signal, modality: Modality) -> int:
+    """The size at which the search begins: the modality's default."""
+    return target_bytes(modality.defaults, modality, signal) or 1 << 14
+
+
+def check_score(modality: Modality, recipe: Recipe) -> None:
+    """Raise RecipeError for a score that no file has."""
+    score = recipe.target_score
+    if score is not None and score <= 0 and getattr(modality, "lower_is_better", False):
+        raise RecipeError(f"{modality.main_score} must be above 0, got {score:g}")
+
+
 def encode_to_score(
     signal: Signal, modality: Modality, recipe: Recipe, clock: Clock, progress: Progress | None = None
 ) -> Encoded:
@@ -72,11 +89,10 @@ def encode_to_score(
     name, score = modality.main_score, recipe.target_score
     trials = Scored(signal, modality, recipe, clock, progress)
     assert score is not None
-    if trials.falling and score <= 0:
-        raise RecipeError(f"{name} must be above 0, got {score:g}")
+    check_score(modality, recipe)
     lowest, goal = smallest_bytes(signal, modality, recipe), decibels(score, trials.falling)
     search = ScoreSearch(goal, (lowest, lowest + 2 * signal.values.size), trials)
-    best = search.run(target_bytes(modality.defaults, modality, signal) or 1 << 14)
+    best = search.run(start_bytes(signal, modality))
     if best.reached == UNDEFINED and not clock.stopped:
         raise RecipeError(f"{name} is not defined for this signal; choose a rate or a size instead")
     if best.reached < goal and not clock.stopped:

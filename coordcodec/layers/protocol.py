@@ -1,6 +1,7 @@
 """What a kind of layer does, and what it is asked. Needs no torch.
 
     propose   cheap: which Spec for a goal, and where its fit starts
+    estimate  cheap: the time and the memory that the work will take
     fit       the work: one Fitted per signal
     encode    symbols to the chunks of a section; decode: back
     field     symbols to a function of coordinates
@@ -68,6 +69,26 @@ class Proposal:
     spec: Spec
     init: Initialisation | None = None
     remarks: tuple[Remark, ...] = ()
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a layer will take, about, on usual cores (AVX2 or AVX-512, about 2.5 GHz), as many as may be used.
+
+    seconds: of its fit, its quantization and coding. decoding: seconds of a decode of all samples. memory: bytes at the
+    peak, besides the process with its libraries and the signal. work: what there is to do, by name. compiling: whether
+    kernels must be compiled first, once for all encodes, see `COMPILING`.
+    """
+
+    seconds: float
+    decoding: float
+    memory: int
+    work: Mapping[str, int]
+    compiling: bool = False
+
+
+COMPILING = 15.0
+"""Seconds that it takes to compile all kernels."""
 
 
 class TooFewBytes(Exception):
@@ -169,6 +190,10 @@ class Layer(Protocol):
         """
         ...
 
+    def estimate(self, signal: Signal, proposal: Proposal, goal: Goal, recipe: Recipe) -> Estimate:
+        """What the encode of a proposal will take. Raises RecipeError for a device that cannot be used."""
+        ...
+
     def fit(
         self,
         signals: Sequence[Signal],
@@ -206,6 +231,12 @@ class Layer(Protocol):
         self, spec: Any, symbols: Symbols, init: Initialisation | None, device: str, threads: int | None = None
     ) -> Field:
         """The function that the symbols stand for."""
+        ...
+
+    def open(
+        self, chunks: Chunks, spec: Any, init: Initialisation | None, device: str, threads: int | None = None
+    ) -> Field:
+        """The function that chunks stand for; it may decode them part by part, and raise ContainerError only then."""
         ...
 
     def describe(self, spec: Any, init: bytes, chunks: Chunks) -> dict[str, Any]:

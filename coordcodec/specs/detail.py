@@ -27,7 +27,9 @@ SEGMENT = 16384
 """Samples of a lapped transform that have blocks of one size."""
 CASCADE_CHANNELS, CASCADE_SPAN = 8, 1 << 25
 """What the cascade takes: one axis, so many channels, integers whose limits are less than so far apart."""
-_ORIGIN, _ALIKE, _SPLIT = 1, 2, 4
+MIN_TILE, MAX_TILE = 12, 26
+"""Of coefficients of a tile and channel, the logarithm to base 2; of lapped cosines at least that of a SEGMENT."""
+_ORIGIN, _ALIKE, _SPLIT, _TILED, _ENDS = 1, 2, 4, 8, 16
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,8 @@ class DetailSpec:
         integers that it predicts, int32. model: the coder's first state.
     spacing: of a second set of integers on the grid, which stands on the basis; 0: there is none.
     split: whether each scale is a chunk of its own, so that the beginning of a file decodes, too.
+    tile: of a tile's coefficients, the logarithm to base 2; 0: scales are not cut. It needs `split`.
+    ends: whether lapped planes say how far their rows are coded, see `coordcodec.layers.detail.ends`.
     """
 
     kind: ClassVar[str] = KIND
@@ -69,6 +73,8 @@ class DetailSpec:
     model: str = "generic"
     spacing: int = 0
     split: bool = False
+    tile: int = 0
+    ends: bool = False
 
     @property
     def exact(self) -> bool:
@@ -95,6 +101,8 @@ class DetailSpec:
             found["blocks"] = sorted(set(self.blocks))
         if self.basis == "identity":
             found["predictor"] = self.predictor
+        if self.tile:
+            found["tile"] = 1 << self.tile
         return found | ({"spacing": self.spacing} if self.spacing else {})
 
 
@@ -102,6 +110,7 @@ def pack_section(spec: DetailSpec) -> bytes:
     """The beginning of a layer's section."""
     alike = len({*zip(spec.unit, spec.origin or (0.0,) * spec.channels, strict=True)}) == 1
     flags = (_ORIGIN if spec.origin else 0) | (_ALIKE if alike else 0) | (_SPLIT if spec.split else 0)
+    flags |= (_TILED if spec.tile else 0) | (_ENDS if spec.ends else 0)
     names = (BASES, ROTATIONS, PREDICTORS, MODELS)
     kinds = [k.index(v) for k, v in zip(names, (spec.basis, spec.rotation, spec.predictor, spec.model), strict=True)]
     numbers = (spec.unit[:1] + spec.origin[:1]) if alike else spec.unit + spec.origin
@@ -115,7 +124,7 @@ def pack_section(spec: DetailSpec) -> bytes:
         out += bytes(level | group << 4 for level, group in zip(spec.levels, spec.groups, strict=True))
     if spec.basis == "lapped":
         out += _pack_blocks(spec.blocks)
-    return out
+    return out + (bytes([spec.tile]) if spec.tile else b"")
 
 
 def _pack_blocks(blocks: tuple[int, ...]) -> bytes:
@@ -140,6 +149,17 @@ def _read_blocks(reader: Reader, samples: int) -> tuple[int, ...]:
     return tuple(found)
 
 
+def _read_tile(reader: Reader, flags: int, basis: str) -> int:
+    if flags & _ENDS and basis != "lapped":
+        raise ContainerError(f"damaged file: rows of {basis} that end before their last column")
+    if not flags & _TILED:
+        return 0
+    tile, least = reader.byte(), SEGMENT.bit_length() - 1 if basis == "lapped" else MIN_TILE
+    if not (flags & _SPLIT and least <= tile <= MAX_TILE):
+        raise ContainerError(f"damaged file: tiles of 2^{tile} coefficients of a detail layer")
+    return tile
+
+
 def unpack_section(
     body: bytes, shape: tuple[int, ...], channels: int, periodic: tuple[bool, ...]
 ) -> tuple[DetailSpec, bytes]:
@@ -148,7 +168,7 @@ def unpack_section(
         raise ContainerError(f"damaged file: a detail layer on {len(shape)} axes, expected a grid of 1 to {MAX_AXES}")
     reader = Reader(body)
     flags, first, second, fraction = reader.byte(), reader.byte(), reader.byte(), reader.byte()
-    if flags & ~(_ORIGIN | _ALIKE | _SPLIT) or fraction > MAX_FRACTION:
+    if flags & ~(_ORIGIN | _ALIKE | _SPLIT | _TILED | _ENDS) or fraction > MAX_FRACTION:
         raise ContainerError(f"damaged file: a detail layer with flags {flags:#x} and {fraction} fraction bits")
     basis, rotation = _named("basis", BASES, first & 15), _named("rotation", ROTATIONS, first >> 4)
     predictor, model = _named("predictor", PREDICTORS, second & 15), _named("model", MODELS, second >> 4)
@@ -171,9 +191,10 @@ def unpack_section(
     if basis == "lapped" and (len(shape) != 1 or any(periodic) or spacing):
         raise ContainerError("damaged file: lapped cosines take one axis that is no circle, and no residual")
     blocks = _read_blocks(reader, shape[0]) if basis == "lapped" else ()
+    tile = _read_tile(reader, flags, basis)
     spec = DetailSpec(
         *(shape, channels, basis, unit, origin, periodic, fraction, levels, groups, blocks, rotation, turns),
-        *(predictor, limits, model, spacing, bool(flags & _SPLIT)),
+        *(predictor, limits, model, spacing, bool(flags & _SPLIT), tile, bool(flags & _ENDS)),
     )
     return spec, body[reader.at :]
 

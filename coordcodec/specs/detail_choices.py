@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
-from coordcodec.errors import UnknownName
-from coordcodec.specs.detail import BASES, MAX_AXES
+from coordcodec.errors import RecipeError, UnknownName
+from coordcodec.specs.detail import BASES, MAX_AXES, MAX_TILE, MIN_TILE
 from coordcodec.specs.ranges import check_ranges
 
 _FEW_VALUES, _FEW_BYTES, _SPARSE = 1024, 256, 4096
@@ -22,6 +22,9 @@ class DetailChoices:
     step: the quantization step of a lossy layer, in the samples' unit, > 0, in place of a target.
     rounding: how much a bit weighs against squared error when a coefficient is rounded, in hundredths of what theory
         says, 0 to 1000; 0 rounds to the nearest.
+    tile: of the coefficients of a tile and channel, the logarithm to base 2, 12 to 26; 0: all is one tile; None: arrays
+        of more than 2^20 samples are cut into tiles of so many, sounds of more than 2^19 into tiles of 2^18. Tiles are
+        coded on several cores, and a region needs only those that it touches.
 
     Raises RecipeError for values out of range, UnknownName for another basis.
     """
@@ -35,9 +38,12 @@ class DetailChoices:
     basis: str = "auto"
     step: float | None = None
     rounding: float = 100.0
+    tile: int | None = None
 
     def __post_init__(self) -> None:
-        check_ranges(self, (("step", 1e-30, 1e30), ("rounding", 0, 1000)))
+        check_ranges(self, (("step", 1e-30, 1e30), ("rounding", 0, 1000), ("tile", 0, MAX_TILE)))
+        if self.tile is not None and 0 < self.tile < MIN_TILE:
+            raise RecipeError(f"tiles hold 2^{MIN_TILE} to 2^{MAX_TILE} coefficients, got 2^{self.tile}; 0 is for none")
         if self.basis not in ("auto", *BASES):
             raise UnknownName("basis", self.basis, ("auto", *BASES))
 

@@ -168,6 +168,25 @@ def detail(photo, globe):
     save("lapped", made(sound, num_bytes=500, layers="detail"), version=5)
     save("wavelet", image(photo, num_bytes=700, layers="detail"), version=5)
     save("layers", image(photo, num_bytes=900, layers="siren+detail"), version=5)
+    tiles(made)
+
+
+def tiles(made):
+    """Files whose planes are cut, for each basis."""
+    rows, columns = np.mgrid[:80, :110]
+    waves = np.rint(400 * np.sin(rows / 9) * np.cos(columns / 7)).astype(np.int16)
+
+    def field(samples, shape):
+        return Signal(coordcodec.Grid(shape), samples / np.float32(512), "globe", samples=samples, scale=512.0)
+
+    flat, tile = field(waves.reshape(-1, 1), waves.shape), {"tile": 12}
+    save("tiles-lossless", made(flat, lossless=True, detail=tile), version=5)
+    save("tiles-bound", made(flat, max_error=6, detail=tile), version=5)
+    twice = np.kron(waves, np.ones((2, 1), np.int16)).reshape(-1, 1)
+    save("tiles-wavelet", made(field(twice, (160, 110)), num_bytes=900, layers="detail", detail=tile), version=5)
+    time = np.arange(40_000)
+    sound = np.rint(300 * np.sin(time / 9) * np.sin(time / 3000)).astype(np.int16).reshape(-1, 1)
+    save("tiles-lapped", made(field(sound, (40_000,)), num_bytes=900, layers="detail", detail=tile), version=5)
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from coordcodec.layers.detail.lapped import BLOCKS, Lapped
+from coordcodec.layers.detail.threads import each
 
 _SWITCH = 0.002
 """A segment leaves the size that is best overall only for a gain of this share of its cost."""
@@ -24,14 +25,16 @@ def segment_costs(
     stand-in for the real coder, with which the sizes of one segment can be compared.
     """
     n, count = len(signal), -(-len(signal) // segment)
-    costs = np.empty((len(sizes), count))
-    for row, size in enumerate(sizes):
-        last = np.zeros((1, size, signal.shape[1]), np.float32)
-        for column, plane in enumerate(Lapped(n, (size,) * count, segment, window).forward(signal)):
+
+    def costs(size: int) -> list[float]:
+        row, last = list[float](), np.zeros((1, size, signal.shape[1]), np.float32)
+        for plane in Lapped(n, (size,) * count, segment, window).forward(signal):
             found = np.floor(np.abs(plane * (1 / step)).astype(np.float32) + np.float32(0.36))
-            costs[row, column] = _bits(found, np.concatenate([last, found[:-1]]))
+            row.append(_bits(found, np.concatenate([last, found[:-1]])))
             last = found[-1:]
-    return costs
+        return row
+
+    return np.array([*each(costs, sizes)])
 
 
 def _bits(found: NDArray[np.float32], before: NDArray[np.float32]) -> float:

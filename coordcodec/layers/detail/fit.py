@@ -17,6 +17,7 @@ from coordcodec.layers.detail.planes import Ints, basis_of
 from coordcodec.layers.detail.quantize import COARSEST, FINEST, OCTAVE, SUB, scaled, step_of
 from coordcodec.layers.detail.rotation import Rotation
 from coordcodec.layers.detail.symbols import Detailed
+from coordcodec.layers.detail.threads import each
 from coordcodec.layers.detail.values import decoded, integers_of, predicted, values_of
 from coordcodec.layers.protocol import Facts, Goal
 from coordcodec.recipe import Recipe
@@ -40,7 +41,7 @@ class DetailFitted:
         below: Floats | None = None,
         progress: Progress | None = None,
     ) -> None:
-        self.spec, self.progress = spec, progress
+        self.spec, self.progress, self.threads = spec, progress, recipe.threads
         self.rate = round(RATE * recipe.detail.rounding / 100)
         self.basis = basis_of(spec)
         self.integers = integers_of(filled(signal, below), spec)
@@ -75,23 +76,23 @@ class DetailFitted:
         """Nothing is rounded."""
         planes = [np.asarray(plane, np.int32) for plane in self.coefficients]
         found = Detailed.of(FINEST, (0, 0, 0), planes)
-        writer = Writer(self.spec, FINEST, self.basis, self.progress)
-        writer.planes(planes, b"")
-        found.chunks = writer.finish((0, 0, 0), b"")
+        writer = Writer(self.spec, FINEST, b"", self.basis, self.progress, self.threads)
+        writer.planes(planes)
+        found.chunks = writer.finish((0, 0, 0))
         return found
 
     def _rounded(self, code: int, residual: bool = False) -> Detailed:
         parts = [scaled(c, step_of(code, p.norm)) for c, p in zip(self.coefficients, self.basis.planes, strict=True)]
-        shares = shares_of([(np.abs(p) + SUB // 3) // SUB for p in parts]) if self.spec.basis == "lapped" else b""
-        writer = Writer(self.spec, code, self.basis, self.progress)
-        planes = writer.planes(parts, shares, self.rate)
+        shares = shares_of(self.spec, [(np.abs(p) + SUB // 3) // SUB for p in parts])
+        writer = Writer(self.spec, code, shares, self.basis, self.progress, self.threads)
+        planes = writer.planes(parts, self.rate)
         points = points_of(parts, planes)
         found = Detailed.of(code, points, planes)
         rest = None
         if residual:
             rest = np.moveaxis(_spaced(self.integers - decoded(self.spec, found), self.spec.spacing), -1, 0)
             found = Detailed.of(code, points, planes, rest)
-        found.chunks = writer.finish(points, shares, rest)
+        found.chunks = writer.finish(points, rest)
         return found
 
     def _bounded(self) -> Detailed:
@@ -126,10 +127,10 @@ class DetailFitted:
         return self._guess(ratio * self._estimate(round(-fineness)))
 
     def _estimate(self, code: int) -> float:
-        total = 0.0
-        for plane, known in zip(self.coefficients, self.basis.planes, strict=True):
-            total += bits_of(plane, step_of(code, known.norm))
-        return coded(total, sum(plane.size for plane in self.coefficients))
+        norms = [plane.norm for plane in self.basis.planes]
+        work = [*zip(self.coefficients, norms, strict=True)]
+        bits = each(lambda item: bits_of(item[0], step_of(code, item[1])), work, self.threads)
+        return coded(sum(bits), sum(plane.size for plane in self.coefficients))
 
     def facts(self) -> Facts:
         """No steps were taken."""

@@ -8,9 +8,11 @@ from typing import Any
 from coordcodec.clock import Clock, Progress
 from coordcodec.data import Floats, Signal, Symbols
 from coordcodec.inits import Initialisation
-from coordcodec.layers.detail import coding, propose
+from coordcodec.layers.detail import coding, cost, propose, reading
+from coordcodec.layers.detail.field import DetailField, Whole
+from coordcodec.layers.detail.parts import Parts
 from coordcodec.layers.detail.symbols import Detailed
-from coordcodec.layers.detail.values import DetailField, decoded
+from coordcodec.layers.detail.values import decoded
 from coordcodec.layers.protocol import Chunks, Fitted, Goal, Proposal
 from coordcodec.recipe import Recipe
 from coordcodec.specs import DetailSpec
@@ -21,9 +23,10 @@ class Detail:
 
     kind, early = DetailSpec.kind, DetailSpec.early
     quick: Mapping[str, Any] = {}
-    check = staticmethod(coding.check)
+    check = staticmethod(reading.check)
     encode = staticmethod(coding.encode)
-    decode = staticmethod(coding.decode)
+    decode = staticmethod(reading.decode)
+    estimate = staticmethod(cost.estimate)
 
     def propose(self, signal: Signal, goal: Goal, recipe: Recipe, below: Floats | None = None) -> Proposal:
         """See `coordcodec.layers.protocol.Layer`."""
@@ -53,7 +56,16 @@ class Detail:
         self, spec: DetailSpec, symbols: Symbols, init: Initialisation | None, device: str, threads: int | None = None
     ) -> DetailField:
         """See `coordcodec.layers.protocol.Layer`."""
-        return DetailField(spec, decoded(spec, symbols if isinstance(symbols, Detailed) else Detailed(symbols)))
+        detailed = symbols if isinstance(symbols, Detailed) else Detailed(symbols)
+        return DetailField(spec, Whole(decoded(spec, detailed)))
+
+    def open(
+        self, chunks: Chunks, spec: DetailSpec, init: Initialisation | None, device: str, threads: int | None = None
+    ) -> DetailField:
+        """See `coordcodec.layers.protocol.Layer`."""
+        if spec.tile:
+            return DetailField(spec, Parts(spec, chunks, threads))
+        return self.field(spec, self.decode(chunks, spec, init), init, device, threads)
 
     def describe(self, spec: DetailSpec, init: bytes, chunks: Chunks) -> dict[str, Any]:
         """See `coordcodec.layers.protocol.Layer`."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any, Protocol
 
 import numpy as np
@@ -60,7 +61,7 @@ def basis_of(spec: DetailSpec) -> Basis:
     """The basis of a Spec. Raises ValueError for what no transform takes."""
     if spec.basis == "identity":
         return _Identity(spec)
-    return _Lapped(spec) if spec.basis == "lapped" else _Wavelet(spec)
+    return LappedBasis(spec) if spec.basis == "lapped" else WaveletBasis(spec)
 
 
 class _Identity:
@@ -74,7 +75,9 @@ class _Identity:
         return np.moveaxis(planes[0], 0, -1)
 
 
-class _Wavelet:
+class WaveletBasis:
+    """The bands of a wavelet. order: of each plane the number of its band."""
+
     def __init__(self, spec: DetailSpec) -> None:
         self.wavelet = Wavelet(spec.shape, spec.levels, spec.basis, spec.periodic, spec.groups)
         if math.prod(1 + sum((1 << len(axes)) - 1 for axes in levels) for levels in self.wavelet.steps()) > MAX_BANDS:
@@ -85,11 +88,13 @@ class _Wavelet:
         self.planes = list(_planes_of([bands[k] for k in self.order], self.wavelet, sorted(coarseness)))
 
     def analyse(self, array: Ints) -> list[Ints]:
+        """See `Basis`."""
         channels = [self.wavelet.forward(np.ascontiguousarray(array[..., k])) for k in range(array.shape[-1])]
         bands = [np.stack(bands) for bands in zip(*channels, strict=True)]
         return [bands[k] for k in self.order]
 
     def synthesise(self, planes: Sequence[Ints]) -> Ints:
+        """See `Basis`."""
         place = {k: at for at, k in enumerate(self.order)}
         bands = [planes[place[k]] for k in range(len(planes))]
         return np.stack([self.wavelet.inverse([np.asarray(b[k]) for b in bands]) for k in range(len(planes[0]))], -1)
@@ -126,39 +131,39 @@ def _planes_of(bands: Sequence[Band], wavelet: Wavelet, scales: Sequence[int]) -
         siblings.append(k)
 
 
-class _Lapped:
+class LappedBasis:
+    """Neighbouring segments of one size, and of one tile, are a plane.
+
+    places: of each segment the number of its plane, and its first block and the one behind its last in it.
+    """
+
     def __init__(self, spec: DetailSpec) -> None:
         self.lapped = Lapped(spec.shape[0], spec.blocks, SEGMENT)
-        self.runs: list[int] = []
+        self.places: list[tuple[int, int, int]] = []
         self.planes: list[Plane] = []
-        last = 0
-        for blocks, size in self.lapped.shapes():
-            if size == last:
-                whole = self.planes[-1].shape[0] + blocks
-                self.runs[-1] += 1
-                self.planes[-1] = Plane((whole, size), self.planes[-1].scale, zones=_zones(size))
-            else:
-                self.runs.append(1)
-                self.planes.append(Plane((blocks, size), len(self.planes), zones=_zones(size)))
-            last = size
+        last = (0, -1)
+        for number, (blocks, size) in enumerate(self.lapped.shapes()):
+            tile = number * SEGMENT >> spec.tile if spec.tile else -1
+            first = 0
+            if (size, tile) == last:
+                first = self.planes.pop().shape[0]
+            scale = tile if spec.tile else len(self.planes)
+            self.planes.append(Plane((first + blocks, size), scale, zones=_zones(size)))
+            self.places.append((len(self.planes) - 1, first, first + blocks))
+            last = (size, tile)
 
     def analyse(self, array: Ints) -> list[Ints]:
-        segments = self.lapped.forward(array)
-        found, first = [], 0
-        for count in self.runs:
-            run = np.concatenate(segments[first : first + count])
+        """See `Basis`."""
+        segments = iter(self.lapped.forward(array))
+        found = []
+        for _, members in groupby(self.places, key=lambda place: place[0]):
+            run = np.concatenate([next(segments) for _ in members])
             found.append(np.ascontiguousarray(np.rint(run).astype(np.int64).transpose(2, 0, 1)))
-            first += count
         return found
 
     def synthesise(self, planes: Sequence[Ints]) -> Ints:
-        segments, shapes, first = [], self.lapped.shapes(), 0
-        for plane, count in zip(planes, self.runs, strict=True):
-            start = 0
-            for blocks, _ in shapes[first : first + count]:
-                segments.append(plane[:, start : start + blocks].transpose(1, 2, 0))
-                start += blocks
-            first += count
+        """See `Basis`."""
+        segments = [planes[k][:, start:stop].transpose(1, 2, 0) for k, start, stop in self.places]
         return np.rint(self.lapped.inverse(segments)).astype(np.int64)
 
 

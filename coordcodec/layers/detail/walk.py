@@ -1,51 +1,50 @@
-"""The order of planes in a file, and what the coder may know of each from those before it."""
+"""Planes as they become known, and what the coder may know of each part from those before it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from itertools import groupby
+from collections.abc import Callable, Mapping, Sequence
 from math import prod
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from coordcodec.layers.detail.planes import Basis
+from coordcodec.layers.detail.planes import Basis, Plane
+from coordcodec.layers.detail.tiles import RESIDUAL, Part, Span
 from coordcodec.specs import DetailSpec
 
 Ints = NDArray[np.int32]
+Code = Callable[[Part, int, Mapping[str, Any] | None, Any], Ints]
+"""Codes, or decodes, a channel of a part, given its guides and zones."""
 
 
 class Walk:
-    """Planes in the order of a file, with what the coder may know of each."""
+    """The planes of a layer, (channels, *shape) int32, and its residual; zero where nothing is known yet."""
 
     def __init__(self, spec: DetailSpec, basis: Basis) -> None:
-        self.spec, self.planes = spec, basis.planes
-        self.done: list[Ints] = []
+        self.spec, self.planes = spec, [*basis.planes]
+        if spec.spacing:
+            self.planes.append(Plane(spec.shape))  # so that it stands at RESIDUAL
+        self.done = [np.zeros((spec.channels, *plane.shape), np.int32) for plane in self.planes]
 
-    def chunks(self) -> Iterator[list[int]]:
-        """The numbers of the planes of each chunk."""
-        numbers = range(len(self.planes))
-        if not self.spec.split:
-            yield list(numbers)
+    @property
+    def residual(self) -> Ints | None:
+        """The residual, if there is one."""
+        return self.done[RESIDUAL] if self.spec.spacing else None
+
+    @property
+    def coefficients(self) -> list[Ints]:
+        """The planes without the residual."""
+        return self.done[: len(self.done) - bool(self.spec.spacing)]
+
+    def through(self, part: Part, chunk: Sequence[Part], code: Code) -> None:
+        """Code each channel of a part of a chunk, given its guides, and keep it for those that follow."""
+        if not prod(part.shape):
             return
-        for _, members in groupby(numbers, key=lambda k: self.planes[k].scale):
-            yield list(members)
-
-    def skip(self, numbers: list[int]) -> None:
-        """Planes that are not at hand: zeros."""
-        for number in numbers:
-            self.done.append(np.zeros((self.spec.channels, *self.planes[number].shape), np.int32))
-
-    def through(
-        self, number: int, code: Callable[[int, Mapping[str, Any] | None], Ints], shape: tuple[int, ...]
-    ) -> None:
-        """Code each channel of a plane, given its guides, and keep it for those that follow."""
-        plane = self.planes[number]
-        whole = np.zeros((self.spec.channels, *plane.shape), np.int32)
-        inside = tuple(slice(0, n) for n in shape)
-        parent = None if plane.parent is None else _widened(self.done[plane.parent], plane.shape)
-        sibling = _widened(_sum(self.done[k] for k in plane.siblings), plane.shape) if plane.siblings else None
+        plane, whole = self.planes[part.plane], self.done[part.plane]
+        parent = None if plane.parent is None else self._parent(plane, part)
+        sibling = self._sibling(plane, part, chunk) if plane.siblings else None
+        zones = None if plane.zones is None else plane.zones[part.inside[-1]]
         for channel in range(self.spec.channels):
             guides: dict[str, Any] = {}
             if parent is not None:
@@ -53,30 +52,52 @@ class Walk:
             if sibling is not None:
                 guides["sibling"] = sibling[channel]
             if channel:
-                guides["channel"] = whole[channel - 1][inside]
-            if prod(shape):
-                whole[channel][inside] = code(channel, guides or None)
-        self.done.append(whole)
+                guides["channel"] = whole[channel - 1][part.inside]
+            whole[channel][part.inside] = code(part, channel, guides or None, zones)
+
+    def _parent(self, plane: Plane, part: Part) -> Ints:
+        """The coarser plane, brought to the size of the part."""
+        assert plane.parent is not None
+        places = parent_places(self.planes[plane.parent].shape, plane.shape, part.box)
+        return _taken(self.done[plane.parent], places)
+
+    def _sibling(self, plane: Plane, part: Part, chunk: Sequence[Part]) -> Ints:
+        """The magnitudes of the planes before it of the same chunk, added; of those of another size the last repeat."""
+        boxes = {other.plane: other.box for other in chunk}
+        first = self.planes[plane.siblings[0]].shape
+        wanted = parent_places(first, plane.shape, part.box)
+        total = np.zeros((self.spec.channels, *part.shape), np.int32)
+        for k in plane.siblings:
+            if not prod(first) or any(start == stop for start, stop in boxes[k]):
+                continue
+            places = [_places(m, n) for m, n in zip(self.planes[k].shape, first, strict=True)]
+            # What lies in other tiles may not be known yet.
+            inside = [np.clip(p[w], a, b - 1) for p, w, (a, b) in zip(places, wanted, boxes[k], strict=True)]
+            total += np.abs(_taken(self.done[k], inside))
+        return total
 
 
-def _widened(plane: Ints, shape: tuple[int, ...]) -> Ints:
-    """A plane (channels, ...) of other sides, each value repeated where there are about twice as many."""
-    for axis, n in enumerate(shape, 1):
-        have = plane.shape[axis]
-        if have == n:
-            continue
-        plane = np.repeat(plane, 2, axis) if have < n and have * 2 <= n + 1 else plane
-        if plane.shape[axis] < n:
-            width = [(0, 0)] * plane.ndim
-            width[axis] = (0, n - plane.shape[axis])
-            plane = np.pad(plane, width, mode="edge") if plane.shape[axis] else np.pad(plane, width)
-        plane = plane[(*(slice(None),) * axis, slice(0, n))]
+def parent_places(shape: Sequence[int], finer: Sequence[int], box: Sequence[Span]) -> list[NDArray[np.intp]]:
+    """Per axis, which places of a plane of some shape stand for those in a box of a finer one."""
+    return [_places(m, n)[slice(*span)] for m, n, span in zip(shape, finer, box, strict=True)]
+
+
+def _places(have: int, want: int) -> NDArray[np.intp]:
+    """Which of `have` values stands at each of `want` places: itself, or each twice where about twice as many are
+    wanted; the last one beyond them. -1 where there are none."""
+    places = np.arange(want)
+    if have < want and have * 2 <= want + 1:
+        places >>= 1
+    return np.minimum(places, have - 1)
+
+
+def _taken(plane: Ints, places: Sequence[NDArray[np.intp]]) -> Ints:
+    """A plane (channels, ...) at the product of places along its axes; zeros where it is empty."""
+    if not plane.size:
+        return np.zeros((len(plane), *map(len, places)), np.int32)
+    for axis, found in enumerate(places, 1):
+        if found[-1] - found[0] == len(found) - 1:  # they rise by one at most
+            plane = plane[(*(slice(None),) * axis, slice(found[0], found[-1] + 1))]
+        else:
+            plane = np.take(plane, found, axis)
     return plane
-
-
-def _sum(planes: Iterator[Ints]) -> Ints:
-    """The magnitudes of several planes, added; of sides that differ by one the shorter are filled up."""
-    first, *rest = (np.abs(plane) for plane in planes)
-    for other in rest:
-        first = first + _widened(other, first.shape[1:])
-    return first

@@ -9,7 +9,7 @@ from coordcodec.clock import Clock, Progress
 from coordcodec.data import Field, Floats, Signal, Symbols
 from coordcodec.inits import Initialisation
 from coordcodec.layers.learnable import Learnable
-from coordcodec.layers.protocol import Fitted, Goal, Proposal, Quantizable
+from coordcodec.layers.protocol import Chunks, Estimate, Fitted, Goal, Proposal, Quantizable
 from coordcodec.layers.siren import architecture, coding
 from coordcodec.partition import gain_of
 from coordcodec.recipe import Recipe
@@ -32,6 +32,12 @@ class Siren:
     def propose(self, signal: Signal, goal: Goal, recipe: Recipe, below: Floats | None = None) -> Proposal:
         """See `coordcodec.layers.protocol.Layer`."""
         return architecture.propose(signal, goal, recipe)
+
+    def estimate(self, signal: Signal, proposal: Proposal, goal: Goal, recipe: Recipe) -> Estimate:
+        """See `coordcodec.layers.protocol.Layer`."""
+        from coordcodec.layers.siren.cost import estimate
+
+        return estimate(signal, proposal, goal, recipe)
 
     def fit(
         self,
@@ -66,6 +72,12 @@ class Siren:
             arrays = {name: init.theta[name] + update for name, update in arrays.items()}
         gains = [gain_of(code) for code in spec.gains]
         return as_field(spec, arrays, spec.partition, find_device(device), gains, threads)
+
+    def open(
+        self, chunks: Chunks, spec: SirenSpec, init: Initialisation | None, device: str, threads: int | None = None
+    ) -> Field:
+        """See `coordcodec.layers.protocol.Layer`."""
+        return self.field(spec, self.decode(chunks, spec, init), init, device, threads)
 
     def fitted_example(self, signal: Signal) -> Quantizable:
         """See `coordcodec.layers.fitted_example`."""

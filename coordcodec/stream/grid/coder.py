@@ -14,7 +14,8 @@ of the plane's shape or broadcast to it; only their magnitudes count, but for th
     channel  the channel before
     energy   anything else that says how large values will be, in their unit
 
-`zones` are integers from 0 to 15, one per place on the last axis: parts of a spectrum.
+`zones` are integers from 0 to 15, one per place on the last axis: parts of a spectrum. `ends` are integers, one per row
+along the last axis: how many of its coefficients are coded; those behind are zero.
 """
 
 from __future__ import annotations
@@ -70,7 +71,7 @@ class _Coder:
             return np.zeros(frame.shape, np.int32)
         found = native(frame.padded(values))
         fixed = np.zeros(1, np.int32) if scaled is None else frame.padded(scaled)
-        rest = (*planes.smoothed, planes.raw, planes.zones, fixed)
+        rest = (*planes.smoothed, planes.raw, planes.zones, fixed, planes.ends)
         plane = (found, native(frame.padded()), *(native(p) for p in rest))
         slow, work = native(np.zeros(width + 2, np.int64)), native(np.zeros(at.WORK, np.int64))
         geometry = native(frame.geometry(planes.flags, rate, points))
@@ -102,17 +103,21 @@ class GridEncoder(_Coder):
         super().__init__(state, at.COUNT if count else at.ENCODE, np.zeros(8, np.uint8))
         self._counts = count
 
-    def plane(self, values: npt.NDArray[np.int32], guides: Guides | None = None, zones: Any = None) -> None:
+    def plane(
+        self, values: npt.NDArray[np.int32], guides: Guides | None = None, zones: Any = None, ends: Any = None
+    ) -> None:
         """Code an array of integers of 1 to 4 axes, each between -(2^31 - 1) and 2^31 - 1.
 
-        Raises ValueError for other shapes and values, for guides and zones that are not integers, and for guides that
-        do not broadcast to the shape.
+        Raises ValueError for other shapes and values, for values behind the ends that are not 0, for guides, zones and
+        ends that are not integers, and for those that do not broadcast to the shape.
         """
         values = np.asarray(values)
         frame = Frame(four(values.shape))
         if values.dtype.kind not in "iu" or (values.size and _reach(values) > at.LARGEST):
             raise ValueError("a plane holds integers whose magnitude is below 2^31")
-        planes = Planes(frame, values.shape, guides, zones)
+        planes = Planes(frame, values.shape, guides, zones, ends)
+        if ends is not None and values[_behind(planes, frame).reshape(values.shape)].any():
+            raise ValueError("values behind the ends of their rows must be 0")
         self._run(frame, values.reshape(frame.shape).astype(np.int32), planes)
 
     def plane_rdo(
@@ -122,6 +127,7 @@ class GridEncoder(_Coder):
         guides: Guides | None = None,
         zones: Any = None,
         points: tuple[int, int, int] = (0, 0, 0),
+        ends: Any = None,
     ) -> IntArray:
         """Round coefficients for the least D + lambda R and code what comes out, in one pass; returns it, int32.
 
@@ -129,7 +135,7 @@ class GridEncoder(_Coder):
         below or zero, by its squared error and what the coder would ask for it now. `rate`: lambda, the squared error
         that a bit is worth, in (1/64 step)^2: 4096 times the one in squared steps; 0 only rounds, and about 400 is
         best for the squared error. `points`: where magnitudes 1, 2 and above will be reconstructed, relative to
-        themselves, in 1/64. Raises ValueError as `plane`.
+        themselves, in 1/64. Behind the ends all becomes 0. Raises ValueError as `plane`.
         """
         scaled = np.asarray(scaled)
         frame = Frame(four(scaled.shape))
@@ -137,7 +143,7 @@ class GridEncoder(_Coder):
             raise ValueError("scaled coefficients are integers of magnitude 2^30 at most")
         if not 0 <= rate < 1 << 24 or max(map(abs, points)) > 64:
             raise ValueError("rate is 0 to 2^24 - 1, points are -64 to 64")
-        planes = Planes(frame, scaled.shape, guides, zones)
+        planes = Planes(frame, scaled.shape, guides, zones, ends)
         fixed = scaled.reshape(frame.shape).astype(np.int32)
         return self._run(frame, None, planes, fixed, rate, points).reshape(scaled.shape)
 
@@ -179,18 +185,20 @@ class GridDecoder(_Coder):
         self._registers[at.CODE] = int.from_bytes((bytes(chunk[:4]) + bytes(4))[:4], "big")
         self._left = (len(chunk) << 15) + (1 << 16)
 
-    def plane(self, shape: tuple[int, ...], guides: Guides | None = None, zones: Any = None) -> IntArray:
-        """The next plane, int32 of that shape, given the guides and zones that the encoder had.
+    def plane(
+        self, shape: tuple[int, ...], guides: Guides | None = None, zones: Any = None, ends: Any = None
+    ) -> IntArray:
+        """The next plane, int32 of that shape, given the guides, zones and ends that the encoder had.
 
         Raises ContainerError where the chunk is too short to hold that many coefficients (nothing is allocated then),
         ends early or says what no encoder writes; ValueError as the encoder does.
         """
         whole = four(tuple(shape))
-        self._left -= math.prod(whole)
+        self._left -= math.prod(whole) if ends is None else int(np.broadcast_to(ends, shape[:-1]).sum())
         if self._left < 0:
             raise ContainerError(f"damaged file: {self._length} bytes cannot hold the coefficients of {tuple(shape)}")
         frame = Frame(whole)
-        planes = Planes(frame, tuple(shape), guides, zones)
+        planes = Planes(frame, tuple(shape), guides, zones, ends)
         found = self._run(frame, None, planes)
         self._check()
         return found.reshape(shape)
@@ -214,3 +222,8 @@ class GridDecoder(_Coder):
 def _reach(values: npt.NDArray[Any]) -> int:
     """The largest magnitude."""
     return max(int(values.max()), -int(values.min()))
+
+
+def _behind(planes: Planes, frame: Frame) -> npt.NDArray[np.bool_]:
+    """Which coefficients of (rows, columns) lie behind the end of their row."""
+    return np.arange(frame.shape[3]) >= planes.ends[:, None]

@@ -52,7 +52,7 @@ MAPS = NODES * (MAP_A + MAP_B) * STEPS
 MAP_RATE = 6
 
 # What is known of a plane beside its values
-PARENT, SIBLING, CHANNEL, ENERGY, ZONES, DEEP, DEEPER = (1 << i for i in range(7))
+PARENT, SIBLING, CHANNEL, ENERGY, ZONES, DEEP, DEEPER, ENDS = (1 << i for i in range(8))
 
 # The coder's registers, int64
 LOW, RANGE, POSITION, CODE, END, MODE, BROKEN = range(7)

@@ -79,7 +79,9 @@ def row(
     slab, y = divmod(line, geometry[at.ROWS])
     volume, z = divmod(slab, geometry[at.SLICES])
     start = geometry[at.ORIGIN] + volume * geometry[at.VOLUME] + z * geometry[at.SLICE] + y * geometry[at.PITCH]
-    for x in range(geometry[at.WIDTH]):
+    width = geometry[at.WIDTH]
+    end = plane[9][line] if geometry[at.FLAGS] & at.ENDS else width
+    for x in range(end):
         i = start + x
         calm = (slow[x] + 2 * slow[x + 1] + slow[x + 2]) >> 2
         size_contexts(i, (y, x, calm), plane, geometry, work, tables[2])
@@ -95,3 +97,5 @@ def row(
         values[i] = found
         mags[i] = size
         slow[x + 1] = (slow[x] + slow[x + 1] + slow[x + 2] + 16 * size) >> 2
+    for x in range(end, width):
+        slow[x + 1] = (slow[x] + slow[x + 1] + slow[x + 2]) >> 2

@@ -95,10 +95,15 @@ def whole(array: npt.NDArray[Any], name: str) -> npt.NDArray[np.int64]:
 
 
 class Planes:
-    """The guides and zones of a plane of some shape, as the kernels want them; ValueError where they do not fit."""
+    """The guides, zones and ends of a plane of some shape, as kernels want them; ValueError where they do not fit."""
 
     def __init__(
-        self, frame: Frame, shape: tuple[int, ...], guides: Guides | None, zones: npt.ArrayLike | None
+        self,
+        frame: Frame,
+        shape: tuple[int, ...],
+        guides: Guides | None,
+        zones: npt.ArrayLike | None,
+        ends: npt.ArrayLike | None = None,
     ) -> None:
         a, b, _, width = frame.shape
         self.flags = (at.DEEP if a * b > 1 else 0) | (at.DEEPER if a > 1 else 0)
@@ -122,6 +127,12 @@ class Planes:
             self.zones = whole(np.broadcast_to(np.asarray(zones), (width,)), "zones").astype(np.int32)
             if width and not 0 <= self.zones.min() <= self.zones.max() < 16:
                 raise ValueError("zones are 0 to 15")
+        self.ends = nothing
+        if ends is not None:
+            self.flags |= at.ENDS
+            self.ends = whole(np.broadcast_to(np.asarray(ends), shape[:-1]), "ends").reshape(-1).astype(np.int32)
+            if self.ends.size and not 0 <= self.ends.min() <= self.ends.max() <= width:
+                raise ValueError(f"ends are 0 to {width}, the columns of a row")
 
 
 Guides = Mapping[str, npt.NDArray[Any]]

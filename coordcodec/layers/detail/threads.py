@@ -1,0 +1,24 @@
+"""The same work for many things, in a few threads; compiled kernels run beside each other."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+_T = TypeVar("_T")
+_R = TypeVar("_R")
+MOST = 16
+"""Threads at most; each holds a tile and a coder's state."""
+
+
+def each(work: Callable[[_T], _R], things: Sequence[_T], threads: int | None = None) -> Iterator[_R]:
+    """What the work makes of each thing, in order. threads: None: as many as there are processors to run on."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    count = min(threads or cores, MOST, len(things))
+    if count < 2:
+        yield from map(work, things)
+        return
+    with ThreadPoolExecutor(count) as pool:
+        yield from pool.map(work, things)
