@@ -326,6 +326,20 @@ def test_numbers_in_other_files_are_not_read(tmp_path):
             FIELD.read(path)
 
 
+def test_a_heap_without_an_end_is_refused(tmp_path):
+    path = saved(tmp_path)
+    data = bytearray(path.read_bytes())
+    at = data.index(b"GCOL") + 16
+    while number := int.from_bytes(data[at : at + 2], "little"):
+        assert number < 1000
+        at += 16 + (int.from_bytes(data[at + 8 : at + 16], "little") + 7) // 8 * 8
+    data[at + 8 : at + 16] = bytes(8)  # of the free space, behind which libhdf5 would look for ever
+    path.write_bytes(data)
+    for source in (path, io.BytesIO(data)):
+        with pytest.raises(SignalError, match="one of its global heaps has no end"):
+            FIELD.read(source)
+
+
 def test_sizes_are_looked_at_before_numbers_are_read(tmp_path):
     with h5py.File(tmp_path / "a.nc", "w") as file:
         file.create_dataset("t", (1 << 20, 1 << 20), np.float64, chunks=(1024, 1024))
