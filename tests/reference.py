@@ -9,6 +9,7 @@ import struct
 import zlib
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 
+from tests import reference_grid
 from tests.reference_detail import detail_values, parse_detail
 
 M64 = 2**64 - 1
@@ -257,16 +258,24 @@ def parse5(data, init):
 
 def read_mask(body, shape):
     """A function that takes a place of the grid and returns whether it is known."""
-    assert body.byte() == 0
-    axes = body.byte()
+    coding, axes = body.byte(), body.byte()
     kept = [1 if axes >> k & 1 else n for k, n in enumerate(shape)]
-    bits = zlib.decompress(body.data[2:], -15)
+    assert coding < 2
+    if coding:
+        sides = [n for n in kept if n > 1] or [1]
+        sides = sides if len(sides) < 5 else [math.prod(sides[:-3]), *sides[-3:]]
+        chunk = reference_grid.Chunk(reference_grid.State(0), body.data[2:])
+        found = chunk.plane(sides)
+        chunk.finish()
+    else:
+        bits = zlib.decompress(body.data[2:], -15)
+        found = [bits[i // 8] >> (7 - i % 8) & 1 for i in range(math.prod(kept))]
 
     def known(place):
         i = 0
         for at, n in zip(place, kept, strict=True):
             i = i * n + (at if n > 1 else 0)
-        return bits[i // 8] >> (7 - i % 8) & 1
+        return found[i]
 
     return known
 

@@ -12,7 +12,7 @@ from coordcodec.layers.detail.values import decoded
 from coordcodec.samples import DTYPES, SampleType
 from tests import reference
 
-CUT = {f"v5-tiles-{name}" for name in ("lossless", "bound", "wavelet", "lapped")}
+CUT = {f"v5-tiles-{name}" for name in ("lossless", "bound", "wavelet", "lapped")} | {"v5-coast"}
 DETAIL = {f"v5-{name}" for name in ("lossless", "cascade", "bound", "reversible", "lapped", "wavelet", "layers")} | CUT
 """Files with a detail layer."""
 FILES = sorted((Path(__file__).parent / "golden").glob("*.ccdc"))

@@ -20,8 +20,9 @@ from coordcodec.errors import ContainerError
 from coordcodec.numbers import varint
 from coordcodec.samples import DTYPES
 from coordcodec.specs import SirenSpec
-from coordcodec.stream import version5
+from coordcodec.stream import side, version5
 from coordcodec.stream.container import Container, Frame, Promise, Section, pack, unpack
+from coordcodec.stream.grid import GridEncoder, GridState
 from tests.test_container import META, specs
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -135,6 +136,13 @@ def signed(header, sections):
     return bytes(out)
 
 
+def coded(plane):
+    """What the grid coder makes of a plane."""
+    coder = GridEncoder(GridState())
+    coder.plane(plane.astype(np.int32))
+    return coder.finish()
+
+
 HEADER, (MASK, LAYER) = sections_of((GOLDEN / "v5-mask.ccdc").read_bytes())
 SIDE = sections_of((GOLDEN / "v5-side.ccdc").read_bytes())[1][0]
 
@@ -158,7 +166,13 @@ def test_sections_are_read_as_they_are_written():
         ([(0, b"", b""), LAYER], "a section of kind 0"),
         ([(1, bytes(8), MASK[2]), LAYER], "a section of kind 1 with flags 0x1"),
         ([(1, b"", b""), LAYER], "truncated"),
-        ([(1, b"", b"\1" + MASK[2][1:]), LAYER], "a mask of coding 1"),
+        ([(1, b"", b"\2" + MASK[2][1:]), LAYER], "a mask of coding 2"),
+        ([(1, b"", b"\1\0" + coded(np.zeros((9, 16)))), LAYER], "a mask without a known sample"),
+        (
+            [(1, b"", b"\1\0" + coded(np.full((9, 16), 2))), LAYER],
+            "a mask without a known sample, or of other numbers",
+        ),
+        ([(1, b"", b"\1\0" + coded(np.ones((9, 16))) + b"x"), LAYER], "do not end where their chunk ends"),
         ([(1, b"", b"\0\4" + MASK[2][2:]), LAYER], "along axes 0x4"),
         ([(1, b"", b"\0\1" + MASK[2][2:]), LAYER], "the mask inflates to other than 2 bytes"),
         ([(1, b"", MASK[2][:-2]), LAYER], "the mask inflates to other than 18 bytes"),
@@ -224,6 +238,23 @@ def test_hostile_headers_are_refused_and_told_why(data, says):
         unpack(signed(data, [LAYER]))
     assert says in str(refused.value)
     assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("shape", [(300, 200), (1, 90, 1, 70), (5, 6, 7, 8, 9), (40_000,)])
+def test_masks_take_what_is_shorter(shape):
+    rng = np.random.default_rng(0)
+    coast = np.cumsum(rng.normal(size=shape), axis=-1) > 0
+    mask = Mask.of(Grid(shape), coast.ravel())
+    body = side.pack_mask(mask)
+    deflated = len(zlib.compress(np.packbits(mask.known).tobytes(), 9, wbits=-15)) + 2
+    assert body[0] == 1
+    assert len(body) < deflated
+    assert np.array_equal(side.read_mask(body, Grid(shape)).known, mask.known)
+    few = np.ones(shape, bool)
+    few[..., 0] = False
+    plain = side.pack_mask(Mask.of(Grid(shape), few.ravel()))
+    assert np.array_equal(side.read_mask(plain, Grid(shape)).full(), few.ravel())
+    assert (plain[0], len(plain) < 66) == (0, True)
 
 
 def test_a_wrong_running_checksum_is_noticed():

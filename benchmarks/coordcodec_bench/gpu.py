@@ -93,7 +93,7 @@ def picture(check: Check) -> dict[str, Any]:
     from coordcodec import codec
 
     path = check.data / "kodim15.png"
-    with Image.open(path) as image:
+    with Image.open(path, formats=("PNG",)) as image:
         pixels = np.asarray(image.convert("RGB"))
     pixels = pixels[200:272, 200:296] if check.quick else pixels
     modality = codec.find_modality(path, None)

@@ -47,7 +47,7 @@ def pixels(path: Path) -> IntArray:
     """A picture's red, green and blue, (height, width, 3)."""
     from PIL import Image
 
-    with Image.open(path) as image:
+    with Image.open(path, formats=("PNG", "JPEG", "WEBP")) as image:
         return np.asarray(image.convert("RGB")).astype(np.int32)
 
 

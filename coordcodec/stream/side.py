@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import math
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from coordcodec.errors import ContainerError
 from coordcodec.grid import Grid
-from coordcodec.mask import MAX_BITS, Mask, bits_of, reduced
+from coordcodec.mask import MAX_BITS, Bools, Mask, bits_of, reduced
 from coordcodec.numbers import Reader, varint
 
 MAX_SIDE = 1 << 26
 """Bytes of all side data together, as they are used."""
 MAX_NAME = 255
 _STORED, _DEFLATED = 0, 1
+_BITS, _GRID = 0, 1
+"""How a mask is coded: as bits that are deflated, or as a plane by the grid coder, which halves coastlines."""
+_FEW, _CODED = 64, 1 << 24
+"""Bytes of a deflated mask that are not worth the coder, and samples beyond which it takes too long."""
 _RAW = -15
 """A deflate stream without header or checksum, RFC 1951."""
 
@@ -39,23 +44,50 @@ def _inflated(data: bytes, size: int, what: str) -> bytes:
 
 def pack_mask(mask: Mask) -> bytes:
     """The body of a mask's section."""
-    return bytes([0, mask.axes]) + _deflated(np.packbits(mask.known).tobytes())
+    body = bytes([_BITS, mask.axes]) + _deflated(np.packbits(mask.known).tobytes())
+    if len(body) <= _FEW or mask.known.size > _CODED:
+        return body
+    from coordcodec.stream.grid import GridEncoder, GridState  # loads Numba
+
+    coder = GridEncoder(GridState())
+    coder.plane(mask.known.reshape(_plane(mask.known.shape)).astype(np.int32))
+    coded = bytes([_GRID, mask.axes]) + coder.finish()
+    return min(coded, body, key=len)
+
+
+def _plane(shape: Sequence[int]) -> tuple[int, ...]:
+    """A shape as one that the grid coder takes: without axes of one sample, the first ones merged to leave four."""
+    sides = [n for n in shape if n > 1] or [1]
+    return (math.prod(sides[:-3]), *sides[-3:]) if len(sides) > 4 else tuple(sides)
 
 
 def read_mask(body: bytes, grid: Grid | None) -> Mask:
     """The mask of a grid. Raises ContainerError."""
     reader = Reader(body)
     coding, axes = reader.byte(), reader.byte()
-    if grid is None or coding != 0 or axes >> grid.dims:
+    if grid is None or coding not in (_BITS, _GRID) or axes >> grid.dims:
         raise ContainerError(f"damaged file: a mask of coding {coding} along axes {axes:#x}")
-    count = bits_of(grid.shape, axes)
+    count, shape = bits_of(grid.shape, axes), reduced(grid.shape, axes)
     if count > MAX_BITS:
         raise ContainerError(f"damaged file: a mask of {count} samples, at most {MAX_BITS} are stored")
+    if coding == _GRID:
+        return Mask(grid, _read_plane(body[reader.at :], _plane(shape)).reshape(shape))
     raw = _inflated(body[reader.at :], -(-count // 8), "the mask")
     bits = np.unpackbits(np.frombuffer(raw, np.uint8))
     if not bits[:count].any() or bits[count:].any():
         raise ContainerError("damaged file: a mask without a known sample, or with bits behind its end")
-    return Mask(grid, bits[:count].view(bool).reshape(reduced(grid.shape, axes)))
+    return Mask(grid, bits[:count].view(bool).reshape(shape))
+
+
+def _read_plane(coded: bytes, shape: tuple[int, ...]) -> Bools:
+    from coordcodec.stream.grid import GridDecoder, GridState  # loads Numba
+
+    coder = GridDecoder(GridState(), coded)
+    plane = coder.plane(shape)
+    coder.finish()
+    if plane.min() < 0 or plane.max() != 1:
+        raise ContainerError("damaged file: a mask without a known sample, or of other numbers than 0 and 1")
+    return plane.astype(bool)
 
 
 def pack(blobs: Mapping[str, bytes]) -> bytes:

@@ -10,9 +10,10 @@
 
 from __future__ import annotations
 
+import io
 import re
 import struct
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,6 +30,8 @@ _FOLDERS = (0x8769, 0x8825)
 _PREFIX = b"Exif\0\0"
 _ORIENTATION = 0x0112
 _XMP = 700
+_BIG = b"+\0", b"\0+"
+"""What makes a TIFF a BigTIFF."""
 _TURNED = re.compile(rb"""(<tiff:Orientation>|tiff:Orientation\s*=\s*["'])\s*[2-8]""")
 
 
@@ -45,9 +48,7 @@ class Text:
 def of_picture(image: Any) -> tuple[dict[str, bytes], list[str]]:
     """What an image that Pillow has loaded says besides its pixels, and what of it is not carried, in words."""
     found = {"icc": image.info.get("icc_profile"), "xmp": image.info.get("xmp"), "exif": image.info.get("exif")}
-    if image.format == "TIFF":
-        found |= {"exif": _described(image.getexif), "xmp": image.tag_v2.get(_XMP)}
-    elif "Raw profile type exif" in image.info:  # as ImageMagick writes it
+    if "Raw profile type exif" in image.info:  # as ImageMagick writes it
         found |= {"exif": image.getexif().tobytes()}
     texts = [
         _text(key, value) for key, value in getattr(image, "text", {}).items() if not key.startswith("Raw profile")
@@ -62,24 +63,22 @@ def of_picture(image: Any) -> tuple[dict[str, bytes], list[str]]:
 
 
 def of_tiff(data: bytes, profile: Any) -> tuple[dict[str, bytes], list[str]]:
-    """The same of a TIFF that Pillow does not read, whose colour profile is known."""
+    """The same of a TIFF, whose colour profile is known."""
     from PIL import Image
 
-    exif = Image.Exif()
-
-    def loaded() -> Any:
-        exif.load(data)
-        return exif
-
-    return kept({"exif": _described(loaded), "icc": profile, "xmp": exif.get(_XMP)})
-
-
-def _described(load: Callable[[], Any]) -> bytes:
-    """See `described`; something that is no EXIF where nothing can be made of the tags."""
+    exif, xmp = Image.Exif(), None
     try:
-        return described(load())
+        if data[2:4] in _BIG:  # has another header than the EXIF that Exif.load is for
+            with Image.open(io.BytesIO(data), formats=("TIFF",)) as image:
+                exif = image.getexif()
+                said = described(exif)
+        else:
+            exif.load(data)
+            said = described(exif)
+        xmp = exif.get(_XMP)
     except Exception:  # noqa: BLE001  Pillow raises anything on tags that it does not understand
-        return b"damaged"
+        said = b"damaged"
+    return kept({"exif": said, "icc": profile, "xmp": xmp})
 
 
 def kept(given: Mapping[str, Any]) -> tuple[dict[str, bytes], list[str]]:

@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from coordcodec.data import Signal
-from coordcodec_image.files import Pixels
+from coordcodec_image.raster import Pixels
 
 MOST_PSNR_DB = 100.0
 """The score of identical pictures, whose PSNR is infinite."""

@@ -16,9 +16,11 @@ from coordcodec.files import read_bytes
 from coordcodec.hookspecs import Source
 from coordcodec.recipe import Recipe
 from coordcodec_image.extras import checked
-from coordcodec_image.files import MAX_PIXELS, Picture, Pixels, read_picture
+from coordcodec_image.files import read_picture
+from coordcodec_image.kinds import SUFFIXES
 from coordcodec_image.metrics import ms_ssim, psnr_db
 from coordcodec_image.opened import encoded, is_pillow
+from coordcodec_image.raster import MAX_PIXELS, Picture, Pixels
 from coordcodec_image.writing import write_pixels
 
 
@@ -30,20 +32,7 @@ class Image:
     """
 
     name = "image"
-    suffixes: tuple[str, ...] = (
-        ".png",
-        ".jpg",
-        ".jpeg",
-        ".webp",
-        ".tif",
-        ".tiff",
-        ".bmp",
-        ".gif",
-        ".avif",
-        ".ppm",
-        ".pgm",
-        ".ico",
-    )
+    suffixes: tuple[str, ...] = tuple(SUFFIXES)
     rate_unit = "bpp"
     main_score = "psnr_db"
     defaults = Recipe(rate=0.3, siren={"extra_depth": 2})

@@ -14,7 +14,9 @@ from coordcodec.errors import ContainerError, RecipeError, reason
 from coordcodec_image import pnm
 from coordcodec_image.chunks import with_chunks
 from coordcodec_image.extras import WORDS, described, texts
-from coordcodec_image.files import Pixels
+from coordcodec_image.holds import NETPBM, check_held, with_palette
+from coordcodec_image.kinds import WRITTEN
+from coordcodec_image.raster import Pixels
 
 _HOLDS = {
     "PNG": dict.fromkeys(WORDS, 1 << 30),
@@ -36,18 +38,25 @@ def write_pixels(pixels: Pixels, target: BinaryIO, suffix: str, extras: Mapping[
     """
     from PIL import Image
 
-    Image.init()
-    kind = Image.EXTENSION.get(suffix)
-    if kind is None or kind not in Image.SAVE:
-        raise RecipeError(f"cannot write images as {suffix!r}; choose .png, .tif, .jpg, .webp or .bmp")
+    kind = WRITTEN.get(suffix)
+    if kind is None:
+        raise RecipeError(f"cannot write images as {suffix!r}; choose {', '.join(WRITTEN)}")
+    check_held(pixels, kind, suffix)
     held = _held(kind, suffix, extras or {})
+    if kind in NETPBM:
+        target.write(pnm.written(pixels, pam=kind == "PAM"))
+        return
     if pixels.dtype == np.uint16:
         target.write(_deep(pixels, kind, suffix, held))
         return
     buffer = io.BytesIO()
-    squeezed = pixels[:, :, 0] if pixels.shape[2] == 1 else pixels
+    squeezed = np.ascontiguousarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels)
+    image = with_palette(pixels) if kind == "GIF" and pixels.shape[2] > 1 else Image.fromarray(squeezed)
+    options = _options(kind, held)
+    if kind == "ICO":  # one picture of its own size, not smaller copies of it
+        image, options = image.convert("RGBA"), {"sizes": [image.size]}
     try:
-        Image.fromarray(np.ascontiguousarray(squeezed)).save(buffer, format=kind, **_options(kind, held))
+        image.save(buffer, format=kind, **options)
     except (OSError, ValueError, KeyError) as error:
         raise RecipeError(f"cannot write this picture as {suffix}: {_reason(error)}; .png holds it") from None
     except Exception as error:  # noqa: BLE001  forged tags
@@ -71,7 +80,8 @@ def _options(kind: str, extras: Mapping[str, bytes]) -> dict[str, Any]:
     """How Pillow is to write a kind of file."""
     if kind == "PNG":
         return {}
-    options: dict[str, Any] = {"quality": 95} if kind in ("JPEG", "AVIF") else {}
+    full = {"JPEG": 0, "AVIF": "4:4:4"}  # colours as fine as brightness
+    options: dict[str, Any] = {"quality": 95, "subsampling": full[kind]} if kind in full else {}
     if kind == "WEBP":
         options = {"lossless": True, "exact": True}
     if "icc" in extras:
@@ -108,17 +118,13 @@ def _tags(extras: Mapping[str, bytes]) -> Any:
 
 
 def _deep(pixels: Pixels, kind: str, suffix: str, extras: Mapping[str, bytes]) -> bytes:
-    """The file of a picture of 16 bits."""
+    """The PNG or TIFF of a picture of 16 bits."""
     channels = pixels.shape[2]
     squeezed = np.ascontiguousarray(pixels[:, :, 0] if channels == 1 else pixels)
     if kind == "PNG":
         import imagecodecs
 
         return with_chunks(bytes(imagecodecs.png_encode(squeezed)), extras)
-    if kind == "PPM" and channels in (1, 3):
-        return pnm.written(pixels)
-    if kind != "TIFF":
-        raise RecipeError(f"{suffix} holds 8 bits, this picture has 16; write .png or .tif")
     import tifffile
 
     tags = _tags(extras)

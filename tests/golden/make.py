@@ -180,6 +180,9 @@ def tiles(made):
         return Signal(coordcodec.Grid(shape), samples / np.float32(512), "globe", samples=samples, scale=512.0)
 
     flat, tile = field(waves.reshape(-1, 1), waves.shape), {"tile": 12}
+    coast = (np.sin(rows / 8) + np.cos(columns / 11) + np.sin(columns / 5 + rows / 6) > -0.4).ravel()
+    land = dataclasses.replace(flat, mask=coast)
+    save("coast", made(land, num_bytes=900, layers="detail"), version=5)
     save("tiles-lossless", made(flat, lossless=True, detail=tile), version=5)
     save("tiles-bound", made(flat, max_error=6, detail=tile), version=5)
     twice = np.kron(waves, np.ones((2, 1), np.int16)).reshape(-1, 1)
