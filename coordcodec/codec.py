@@ -13,6 +13,8 @@ import time
 import warnings
 from typing import Any
 
+import numpy as np
+
 from coordcodec import decoder, inits, plugins
 from coordcodec.clock import Clock, Progress
 from coordcodec.data import Signal
@@ -20,7 +22,8 @@ from coordcodec.decoder import Compressed
 from coordcodec.encoder.encode import Encoded, encode
 from coordcodec.encoder.forecast import Forecast, forecast
 from coordcodec.encoder.score import encode_to_score
-from coordcodec.errors import RecipeError
+from coordcodec.errors import PluginError, RecipeError, SignalError
+from coordcodec.given import source_of
 from coordcodec.hookspecs import Modality, Source
 from coordcodec.inits import Initialisation
 from coordcodec.plugins import in_loop, installed, modality_for
@@ -35,8 +38,9 @@ def compress(
     progress: Progress | None = None,
     **choices: Any,
 ) -> bytes:
-    """Compress a path, a binary file or an array; returns the bytes of a file.
+    """Compress a path, a binary file, bytes or an array; returns the bytes of a file.
 
+    source: see `coordcodec.given.source_of`; tensors and nested lists of numbers are arrays, too.
     modality: name of the kind of data; may be left out for a path whose suffix tells it.
     preset: "basic" or "coin", by default none; see `coordcodec.specs.PRESETS`.
     progress: called with (stage, steps done, steps in all).
@@ -48,7 +52,22 @@ def compress(
     """
     kind = find_modality(source, modality)
     recipe = make_recipe(kind, preset, **choices)
-    return compress_signal(kind.read(source), kind, recipe, progress).data
+    return compress_signal(read_source(source, kind), kind, recipe, progress).data
+
+
+def read_source(source: Any, modality: Modality) -> Signal:
+    """What a modality makes of a source, which may be of any type. Raises SignalError or FileError."""
+    made = source_of(source)
+    usual = isinstance(made, str | os.PathLike | np.ndarray) or hasattr(made, "read")
+    try:
+        return modality.read(made)
+    except (AttributeError, TypeError, PluginError):
+        if usual:
+            raise
+        raise SignalError(
+            f"the modality {modality.name} cannot read a {type(source).__name__}; give a path, bytes, a binary file or "
+            "an array"
+        ) from None
 
 
 def plan(
@@ -65,7 +84,7 @@ def plan(
     kind = find_modality(source, modality)
     recipe = make_recipe(kind, preset, **choices)
     began = time.process_time()
-    signal = kind.read(source)
+    signal = read_source(source, kind)
     return plan_signal(signal, kind, recipe, time.process_time() - began)
 
 
@@ -159,14 +178,15 @@ def compress_signal(
     clock: says when to end with what there is; None: one that the recipe's time budget sets. It begins here.
     """
     check_names(recipe)  # not after minutes of fitting
-    import torch as _  # noqa: F401 - takes seconds, which are nobody's budget
+    from coordcodec.torch_state import usual_torch  # takes seconds, which are nobody's budget
 
     clock = clock or Clock(recipe.time_budget)
     clock.begin()
     signal = carried(signal, recipe)
-    if recipe.target_score is not None:
-        return encode_to_score(signal, modality, recipe, clock, progress)
-    made = encode(signal, modality, recipe, clock, progress)
+    with usual_torch():
+        if recipe.target_score is not None:
+            return encode_to_score(signal, modality, recipe, clock, progress)
+        made = encode(signal, modality, recipe, clock, progress)
     if made.trained and not made.fitted and clock.over:
         shows = "what the first steps from its initialisation give" if made.init else "next to nothing"
         warnings.warn(f"there was no time to fit: the file is valid and shows {shows}", stacklevel=2)

@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 import os
 import warnings
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from io import BytesIO
 from pathlib import Path
@@ -20,10 +19,12 @@ from coordcodec.data import Field, SampleType, Signal, Symbols, grid_of
 from coordcodec.errors import ContainerError, InitialisationError, PluginError, RecipeError, SignalError
 from coordcodec.field import SumField
 from coordcodec.files import check_writable, read_bytes, write_bytes
+from coordcodec.given import options_of
 from coordcodec.hookspecs import Modality
-from coordcodec.info import Info, facts_of
+from coordcodec.info import Info, facts_of, in_short
 from coordcodec.inits import Initialisation
 from coordcodec.layers import layer_of
+from coordcodec.plain import difference
 from coordcodec.plugins import installed
 from coordcodec.specs import Spec
 from coordcodec.stream import container
@@ -57,7 +58,7 @@ def open_file(
     parsed = container.unpack(data, partial)
     for section in parsed.sections:
         layer_of(section.spec).check(section.spec, section.init, section.chunks, section.cut)
-    opened = Compressed(data, parsed)
+    opened = Compressed(data, parsed, partial=partial)
     if init is None:
         return opened
     given = init if isinstance(init, Initialisation) else inits.named(os.fspath(init))
@@ -70,21 +71,29 @@ def open_file(
     return replace(opened, init=given)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Compressed:
     """An opened file: a function of coordinates, and what its plugin makes of it.
 
     data: the bytes. container: the same, parsed. device: where the field is evaluated, with how many CPU threads
     (None: as many as PyTorch uses). progress: called with ("decode", points evaluated so far, 0). init: the learned
-    initialisation, if it was given.
+    initialisation, if it was given. partial: whether the bytes may be a file's beginning.
     """
 
     data: bytes
-    container: Container
+    container: Container = field(compare=False)
     device: str = "cpu"
-    progress: Progress | None = None
-    init: Initialisation | None = None
-    threads: int | None = None
+    progress: Progress | None = field(default=None, compare=False)
+    init: Initialisation | None = field(default=None, compare=False)
+    threads: int | None = field(default=None, compare=False)
+    partial: bool = False
+
+    def __repr__(self) -> str:
+        return f"<Compressed {in_short(self.data, self.container)}>"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Copied and pickled as its bytes, which are opened again; without progress, whose receiver stays here."""
+        return _opened_again, (self.data, self.partial, self.device, self.init, self.threads)
 
     def to(self, device: str, progress: Progress | None = None, threads: int | None = None) -> Compressed:
         """The same file, decoded on another device ("auto", "cpu", "cuda"), reporting the points it evaluates.
@@ -185,13 +194,13 @@ class Compressed:
 
     def render(self, **options: Any) -> Any:
         """The decoded data as an array or whatever is natural for the modality; the options are the modality's."""
-        return self.modality.render(self.field, self.container.meta, **options)
+        return self.modality.render(self.field, self.container.meta, **options_of(options))
 
     def export(self, format: str = "", **options: Any) -> bytes:
         """The bytes of an ordinary file of what `render` returns, of the kind that a suffix such as ".png" names."""
         buffer = BytesIO()
         format = format.lower() or self.modality.suffixes[0]
-        self.modality.write(self.field, self.container.meta, buffer, format=format, **options)
+        self.modality.write(self.field, self.container.meta, buffer, format=format, **options_of(options))
         return buffer.getvalue()
 
     def write(self, target: str | os.PathLike[str], *, force: bool = False, **options: Any) -> None:
@@ -203,12 +212,9 @@ class Compressed:
         """How close this comes to a signal, by the modality's scores. Raises SignalError for another signal's."""
         theirs, ours = signal.meta, self.container.meta
         ours = {key: value for key, value in ours.items() if key in theirs or not isinstance(value, bytes)}  # no extras
-        if (
-            signal.modality != self.container.modality
-            or signal.dims != self.container.dims
-            or dict(theirs) != dict(ours)
-        ):
-            raise SignalError(f"not the original of this file: that has {_shown(theirs)}, the file {_shown(ours)}")
+        kinds = (signal.modality, signal.dims), (self.container.modality, self.container.dims)
+        if kinds[0] != kinds[1] or dict(theirs) != dict(ours):
+            raise SignalError(f"not the original of this file: {difference(theirs, ours)}")
         return self.modality.score(self.field, signal)
 
     @property
@@ -233,7 +239,7 @@ class Compressed:
         return {"hash": digits, "name": names[0] if names else None, "available": bool(names)}
 
 
-def _shown(meta: Mapping[str, Any]) -> str:
-    """Meta for a message: without bytes, and short."""
-    text = str({k: f"{len(v)} bytes" if isinstance(v, bytes) else v for k, v in meta.items()})
-    return text if len(text) <= 300 else text[:297] + "..."
+def _opened_again(
+    data: bytes, partial: bool, device: str, init: Initialisation | None, threads: int | None
+) -> Compressed:
+    return replace(open_file(data, partial=partial), device=device, init=init, threads=threads)

@@ -9,6 +9,7 @@
     ├── InitialisationError      a learned initialisation that cannot be used or does not fit
     │   └── MissingInitialisation    one that a file names and that is nowhere to be found
     └── RecipeError              choices that contradict each other or cannot be met
+        └── UnknownChoice(TypeError) a choice of a name that there is not
 
 A message says what was given, what was expected and what to do. The command line catches
 `CoordCodecError` alone and prints one line; any other exception is a bug.
@@ -66,3 +67,7 @@ class MissingInitialisation(InitialisationError):
 
 class RecipeError(CoordCodecError):
     """Encoder choices that are out of range, contradict each other, or cannot be met."""
+
+
+class UnknownChoice(RecipeError, TypeError):
+    """A choice of an encoder whose name there is not."""

@@ -65,3 +65,9 @@ def _samples(kind: SampleType | None) -> dict[str, Any] | None:
         return None
     scale, offset = (v[0] if len(set(v)) == 1 else list(v) for v in (kind.scale, kind.offset))
     return {"dtype": kind.dtype, "scale": scale, "offset": offset, "unit": kind.unit}
+
+
+def in_short(data: bytes, parsed: Container) -> str:
+    """A file in one line of a console."""
+    shape = " x ".join(map(str, parsed.meta["shape"])) or "scattered points"
+    return f"{parsed.modality}, {shape}, channels: {parsed.meta['channels']}, {len(data):,} bytes"

@@ -50,3 +50,14 @@ def check_extras(extras: Mapping[str, Any], meta: Mapping[str, Any]) -> Mapping[
         if name in meta or not isinstance(data, bytes):
             raise SignalError(f"extras are bytes by names that meta does not have, got {name!r}: {type(data).__name__}")
     return check_meta(extras)
+
+
+def _shown(meta: Mapping[str, Any]) -> str:
+    """Meta for a message: without bytes, and short."""
+    text = str({k: f"{len(v)} bytes" if isinstance(v, bytes) else v for k, v in meta.items()})
+    return text if len(text) <= 300 else text[:297] + "..."
+
+
+def difference(theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> str:
+    """The meta of a signal and of a file that is not its own, for a message."""
+    return f"that has {_shown(theirs)}, the file {_shown(ours)}"

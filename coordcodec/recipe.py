@@ -6,10 +6,12 @@ import dataclasses
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from types import MappingProxyType
 from typing import Any
 
-from coordcodec.errors import RecipeError, UnknownName
+from coordcodec.errors import RecipeError, UnknownChoice, UnknownName
+from coordcodec.given import plain, shown
 from coordcodec.specs import CHOICES, PRESETS, RENAMED, Choices, check_ranges
 
 EFFORTS = range(1, 10)
@@ -56,8 +58,8 @@ class Recipe:
         Recipe(rate=32, siren={"depth": 2}), and an attribute: recipe.siren.depth.
 
     Names of a kind's choices that are given without the kind are those of earlier versions; they work, with a
-    DeprecationWarning, until 1.0. Raises RecipeError for values out of range and for contradictions, TypeError for
-    names that there are not.
+    DeprecationWarning, until 1.0. Raises RecipeError for values out of range and for contradictions, UnknownChoice,
+    which is a TypeError too, for names that there are not.
     """
 
     rate: float | None = None
@@ -80,11 +82,9 @@ class Recipe:
 
     def __init__(self, **given: Any) -> None:
         """See the class for the names."""
-        given = _by_kind(given, stacklevel=2)
+        given = plain(_by_kind(given, stacklevel=2))
         known = {f.name: f for f in dataclasses.fields(self)}
-        unknown = [name for name in given if name not in known and name not in CHOICES]
-        if unknown:
-            raise TypeError(f"a recipe has no {', '.join(unknown)}; it has {', '.join([*known, *CHOICES])}")
+        _check_known(given, [*known, *CHOICES])
         kinds = dict(given.pop("choices", {}))
         for name, kind in CHOICES.items():
             kinds[name] = _made(kind, kinds.get(name, kind()), given.pop(name, {}))
@@ -103,6 +103,7 @@ class Recipe:
         if self.target_score is not None and self.time_budget is not None:
             raise RecipeError("a score takes several fits and cannot be met within a time; choose one of the two")
         check_ranges(self, _RANGES)
+        _check_bound(self.max_error)
         for name, choices in (("precision", PRECISIONS), ("layers", LAYERS)):
             if getattr(self, name) not in choices:
                 raise UnknownName(name, getattr(self, name), choices)
@@ -147,7 +148,7 @@ class Recipe:
 
     def replace(self, **changes: Any) -> Recipe:
         """This recipe with some choices changed. A new target takes the place of the old one."""
-        changes = _by_kind(changes, stacklevel=2)
+        changes = plain(_by_kind(changes, stacklevel=2))
         asked = {name: changes.pop(name, {}) for name in self.choices}
         kinds = {name: _made(CHOICES[name], kind, asked[name]) for name, kind in self.choices.items()}
         fixing = [name for name, kind in kinds.items() if kind.fixed and kind.fixed in _as_dict(asked[name])]
@@ -173,6 +174,25 @@ _RANGES = (
     ("threads", 1, 1024),
     ("seed", 0, 2**32 - 1),
 )
+
+
+def _check_bound(bound: object) -> None:
+    """Raise RecipeError unless a largest error is a number or a text that may be one."""
+    if isinstance(bound, int) and not isinstance(bound, bool) and abs(bound) > 10**300:
+        raise RecipeError(f"a largest error must be above 0 and at most 1e300, got {shown(bound)}")
+    short = isinstance(bound, str) and len(bound) <= 100
+    if bound is not None and (isinstance(bound, bool) or not (short or isinstance(bound, int | float))):
+        raise RecipeError(f"a largest error is a number, or a text such as '0.5%' or '0.1K'; got {shown(bound)}")
+
+
+def _check_known(given: Mapping[str, Any], known: list[str]) -> None:
+    unknown = [name for name in given if name not in known]
+    if not unknown:
+        return
+    meant = {said: name for name, said in _SAID.items()} | {"size": "num_bytes", "psnr": "target_score"}
+    near = [meant.get(name) or next(iter(get_close_matches(name, known, 1)), "") for name in unknown]
+    hint = f"did you mean {', '.join(filter(None, near))}? " if any(near) else ""
+    raise UnknownChoice(f"a recipe has no {', '.join(unknown)}; {hint}it has {', '.join(known)}")
 
 
 def _again(given: dict[str, Any]) -> Recipe:
@@ -207,7 +227,7 @@ def _made(kind: type[Choices], before: Choices | Mapping[str, Any], changes: Cho
     unknown = set(_as_dict(before)) | set(changes)
     unknown -= set(kind.__dataclass_fields__)
     if unknown:
-        raise TypeError(f"{kind.kind} has no choice {', '.join(sorted(unknown))}; see coordcodec.specs")
+        raise UnknownChoice(f"{kind.kind} has no choice {', '.join(sorted(unknown))}; see coordcodec.specs")
     return kind(**{**_as_dict(before), **changes})
 
 

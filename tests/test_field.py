@@ -5,6 +5,7 @@ import sys
 import warnings
 
 import h5netcdf
+import h5py
 import numpy as np
 import pytest
 import xarray as xr
@@ -158,7 +159,17 @@ def test_masked_cells_come_back_exactly_and_do_not_count(layers, moving, tmp_pat
         (np.float32([1, 2, 9.969209968386869e36]), {}, [2]),
         (np.float64([1, 2, 9.969209968386869e36]), {}, [2]),
         (np.int16([1, 2, -32767]), {}, [2]),
-        (np.int8([1, 2, -127]), {}, []),
+        (np.float32([1, 2, np.nan]), {"valid_range": "0, 100"}, [2]),
+        (np.float64([1, -5, 900]), {"valid_range": "0, 100"}, [1, 2]),
+        (np.float32([1, -999, 277]), {"valid_min": "0"}, [1]),
+        (np.float32([1, -999.9, -5]), {"missing_value": np.float64(-999.9)}, [1]),
+        (np.float32([1, -999, -5]), {"missing_value": "-999"}, [1]),
+        (np.float32([1, -999, 1e20]), {"missing_value": np.float32(1e20), "_FillValue": np.float32(-999)}, [1, 2]),
+        (np.uint16([1, 2, 65535]), {}, [2]),
+        (np.int32([1, 2, -2147483647]), {}, [2]),
+        (np.uint32([1, 2, 4294967295]), {}, [2]),
+        (np.int64([1, 2, -9223372036854775806]), {}, [2]),
+        (np.uint64([1, 2, 18446744073709551614]), {}, [2]),
         (np.float32([1, np.nan, 1e20]), {"missing_value": 1e20}, [1, 2]),
         (np.float32([1, -5, 900]), {"valid_range": np.float32([0, 100])}, [1, 2]),
         (np.float32([100, -999, 277]), {"valid_min": np.float32(100)}, [1]),
@@ -182,6 +193,158 @@ def test_what_is_missing(raw, attrs, hidden, tmp_path):
     np.testing.assert_array_equal(back.samples[known], signal.samples[known])
     array = FIELD.render(nearest_field(signal), signal.meta)
     assert np.flatnonzero(np.isnan(array)).tolist() == hidden
+
+
+@pytest.mark.parametrize("fill", [np.int8(-127), np.uint8(255)])
+def test_bytes_that_perhaps_nobody_wrote_are_said(fill, tmp_path):
+    xr.Dataset({"v": ("x", np.array([1, 2, fill, fill], fill.dtype))}).to_netcdf(tmp_path / "a.nc", engine="h5netcdf")
+    with pytest.warns(UserWarning, match=f"2 cells of v hold {fill}, which NetCDF writes where nobody did"):
+        signal = FIELD.read(tmp_path / "a.nc")
+    assert signal.mask is None
+
+
+@pytest.mark.parametrize(("dtype", "fill"), [("i2", -32767), ("u4", 4294967295), ("i8", -9223372036854775806)])
+def test_readers_that_know_no_default_find_the_missing_ones_too(dtype, fill, tmp_path):
+    numbers = np.rint(SMOOTH).astype(dtype)
+    numbers[0, 0, :3] = fill
+    written, _ = kept(FIELD.read(saved(tmp_path, numbers)), lossless=True)
+    back = xr.open_dataset(io.BytesIO(written), engine="h5netcdf", decode_times=False).t
+    assert np.array_equal(np.isnan(back), numbers == fill)
+
+
+def packed(folder, attrs, scale=0.001):
+    """SMOOTH in thousandths from 280 on, two cells far off, which a valid range may hide."""
+    raw = np.rint((SMOOTH - 280) / scale).astype(np.int16)
+    raw[0, 0, :2] = -32768, 32767
+    return saved(folder, raw, {"scale_factor": scale, "add_offset": 280.0, **attrs})
+
+
+def test_valid_ranges_are_of_packed_numbers_unless_that_makes_no_sense(tmp_path):
+    for limits in (np.int16([-20000, 20000]), np.float32([-20000, 20000]), np.float64([-20000, 20000])):
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            signal = FIELD.read(packed(tmp_path, {"valid_range": limits}))
+        assert int((~signal.mask).sum()) == 2
+        assert len(caught) == (limits.dtype.kind == "f")
+    with pytest.warns(UserWarning, match="taken as one of unpacked numbers; 2 cells count as missing"):
+        signal = FIELD.read(packed(tmp_path, {"valid_min": 260.0, "valid_max": 300.0}))
+    assert int((~signal.mask).sum()) == 2
+    with pytest.warns(UserWarning, match="of unpacked numbers"):
+        again = FIELD.read(packed(tmp_path, {"valid_range": np.array([260.0, 300.0])}, scale=-0.001))
+    assert np.array_equal(again.mask, signal.mask)
+    assert float(signal.samples[signal.mask].min()) == pytest.approx(float(SMOOTH.min()), abs=0.01)
+
+
+@pytest.mark.parametrize(("scale", "offset"), [(0.001, 1e9), (1e35, 0)])
+def test_what_float32_cannot_tell_apart_is_unpacked_in_float64(scale, offset, tmp_path):
+    raw = np.rint((SMOOTH - 280) * 1000).astype(np.int16)
+    attrs = {"scale_factor": np.float32(scale), "add_offset": np.float32(offset)}
+    signal = FIELD.read(saved(tmp_path, raw, attrs))
+    expected = raw.reshape(-1, 1) * np.float64(np.float32(scale)) + np.float64(np.float32(offset))
+    np.testing.assert_array_equal(signal.samples, expected)
+
+
+def test_floating_point_numbers_may_be_packed_too(tmp_path):
+    signal = FIELD.read(saved(tmp_path, SMOOTH.astype(np.float32), {"scale_factor": np.float32(0.5), "units": "K"}))
+    np.testing.assert_allclose(signal.samples[:, 0], SMOOTH.ravel() / 2, rtol=1e-6)
+    for attrs in ({"scale_factor": np.nan}, {"add_offset": np.inf}):
+        with pytest.raises(SignalError, match=r"t has the scale_factor .* expected finite numbers"):
+            FIELD.read(saved(tmp_path, SMOOTH, attrs))
+
+
+@pytest.mark.parametrize("factor", [1e-200, 1e39, 1e200, 1e297])
+def test_numbers_of_any_size_are_scored_and_written(factor, tmp_path):
+    signal = FIELD.read(saved(tmp_path, SMOOTH * factor))
+    found = FIELD.score(nearest_field(signal), signal)
+    back = plain(perfect(signal)).t
+    assert back.dtype == np.float64
+    errors = np.abs(back.values - SMOOTH * factor)
+    assert found["max_error"] == pytest.approx(float(errors.max()), rel=1e-6)
+    assert found["rmse"] / factor == pytest.approx(float(np.sqrt(((errors / factor) ** 2).mean())), rel=1e-6)
+    assert found["psnr_db"] > 150
+
+
+def test_a_small_range_far_from_zero_keeps_its_precision(tmp_path):
+    signal = FIELD.read(saved(tmp_path, SMOOTH + 1e9))
+    back = plain(perfect(signal)).t
+    assert back.dtype == np.float64
+    errors = np.abs(back.values - (SMOOTH + 1e9))
+    assert float(errors.max()) < 1e-3
+    assert FIELD.score(nearest_field(signal), signal)["max_error"] == float(errors.max())
+
+
+def test_the_score_is_that_of_what_is_written(tmp_path):
+    half = SMOOTH.astype(np.float16)
+    signal = FIELD.read(saved(tmp_path, half, {"valid_max": np.float16(295)}))
+
+    def off(coords):
+        return nearest_field(signal)(coords) * np.float32(1.01)
+
+    target = io.BytesIO()
+    FIELD.write(off, signal.meta, target, format=".nc")
+    back = plain(target.getvalue()).t
+    known = signal.mask if signal.mask is not None else np.ones(half.size, bool)
+    errors = np.abs(back.values.astype(np.float64) - half).ravel()[known]
+    assert FIELD.score(off, signal)["max_error"] == float(errors.max())
+
+
+@pytest.mark.parametrize("wrong", [np.nan, np.inf, 9.969209968386869e36])
+def test_coordinates_of_an_axis_that_are_no_places_are_refused(wrong, tmp_path):
+    path = saved(tmp_path)
+    with h5py.File(path, "r+") as file:
+        file["lat"][4] = wrong
+    with pytest.raises(SignalError, match="the coordinate lat has 1 numbers that are missing, NaN or infinite"):
+        FIELD.read(path)
+
+
+def test_numbers_in_other_files_are_not_read(tmp_path):
+    secret = tmp_path / "secret"
+    secret.write_bytes(bytes(8 * 100))
+    with h5py.File(tmp_path / "other.nc", "w") as file:
+        file["t"] = np.zeros(100)
+    path = tmp_path / "a.nc"
+
+    def outside(file):
+        file.create_dataset("t", (100,), np.float64, external=[(str(secret), 0, 800)])
+
+    def virtual(file):
+        layout = h5py.VirtualLayout((100,), np.float64)
+        layout[:] = h5py.VirtualSource(str(tmp_path / "other.nc"), "t", (100,))
+        file.create_virtual_dataset("t", layout)
+
+    def linked(file):
+        file["t"] = h5py.ExternalLink(str(tmp_path / "other.nc"), "t")
+
+    def deep(file):
+        outside(file.create_group("a/b"))
+
+    for made in (outside, virtual, linked, deep):
+        with h5py.File(path, "w") as file:
+            file["fine"] = np.arange(10.0)
+            made(file)
+        with pytest.raises(SignalError, match=r"a.nc has .*'(a/b/)?t' in another file"):
+            FIELD.read(path)
+
+
+def test_a_heap_without_an_end_is_refused(tmp_path):
+    path = saved(tmp_path)
+    data = bytearray(path.read_bytes())
+    at = data.index(b"GCOL") + 16
+    while number := int.from_bytes(data[at : at + 2], "little"):
+        assert number < 1000
+        at += 16 + (int.from_bytes(data[at + 8 : at + 16], "little") + 7) // 8 * 8
+    data[at + 8 : at + 16] = bytes(8)  # of the free space, behind which libhdf5 would look for ever
+    path.write_bytes(data)
+    for source in (path, io.BytesIO(data)):
+        with pytest.raises(SignalError, match="one of its global heaps has no end"):
+            FIELD.read(source)
+
+
+def test_sizes_are_looked_at_before_numbers_are_read(tmp_path):
+    with h5py.File(tmp_path / "a.nc", "w") as file:
+        file.create_dataset("t", (1 << 20, 1 << 20), np.float64, chunks=(1024, 1024))
+    with pytest.raises(SignalError, match=r"t has 1099511627776 numbers, 268435456 at most are read"):
+        FIELD.read(tmp_path / "a.nc")
 
 
 def test_a_fill_amid_the_numbers_hides_none_that_is_decoded(tmp_path):
@@ -225,7 +388,7 @@ def test_packed_integers_become_numbers_in_their_unit_or_stay(tmp_path):
     assert after.dtype == np.float32
     assert not {"scale_factor", "add_offset"} & set(after.attrs)
     assert float(abs(after.where(after < 1e19) - expected).max()) <= 0.1
-    with pytest.warns(UserWarning, match="t is kept packed: errors are in its integers, not in its unit"):
+    with pytest.warns(UserWarning, match="t is kept packed: errors are in its packed numbers, not in its unit"):
         signal = FIELD.read(path, packed="keep")
     written, _ = kept(signal, lossless=True)
     np.testing.assert_array_equal(plain(written).t, numbers)
@@ -315,7 +478,10 @@ def bad(folder, data):
         (xr.Dataset({"v": ("x", [np.nan] * 3)}), "v holds no known number"),
         (xr.Dataset({"v": ("x", [1.0, np.inf])}), "v has 1 infinite numbers"),
         (xr.Dataset({"v": ("x", [1.0, 1e308])}), "v has numbers up to 1e.308"),
-        (xr.Dataset({"v": ("x", [1.0, 2])}, {"x": [0.0, np.nan]}), "the coordinate x has 1 numbers that are NaN"),
+        (
+            xr.Dataset({"v": ("x", [1.0, 2])}, {"x": [0.0, np.nan]}),
+            "the coordinate x has 1 numbers that are missing, NaN or infinite",
+        ),
         (xr.Dataset({"v": ("x", np.zeros(0))}), "v holds no numbers"),
     ],
 )

@@ -7,6 +7,10 @@ from coordcodec import Grid, Recipe, Signal
 from coordcodec.data import SampleType, on_grid
 from coordcodec.errors import ContainerError, RecipeError, SignalError
 from coordcodec.hookspecs import hookimpl
+from coordcodec_field.cells import cells_of
+from coordcodec_field.circle import check_axes
+from coordcodec_field.metrics import scores
+from coordcodec_field.netcdf import opened
 
 COORDCODEC_API = 2
 KEPT = ("units", "standard_name", "long_name", "calendar")
@@ -18,46 +22,49 @@ class Climate:
     write_options, read_options = {}, {"variable": "its name; default: the first of those with the most axes"}
 
     def read(self, source, *, variable=None, **options):
-        cells, meta, circle, lost = self._open(source, variable)
-        if lost:
-            warnings.warn(f"{meta['name']} is taken without {', '.join(lost)}", stacklevel=2)
-        axes = [k for k, n in enumerate(cells.shape) if n > 1]
-        grid = Grid([cells.shape[k] for k in axes], periodic=[k == circle for k in axes])
-        kind = {"samples": cells.reshape(-1, 1), **self.sample_type(meta).scaling}
+        with opened(source) as contents:  # the reader of coordcodec's own fields: CF's missing and packed numbers
+            cells, meta, circle, lost = self._chosen(contents, variable)
+        for words in [*([f"{meta['name']} is taken without {', '.join(lost)}"] if lost else []), *cells.remarks]:
+            warnings.warn(words, stacklevel=2)
+        axes = [k for k, n in enumerate(meta["sizes"]) if n > 1]
+        grid = Grid([meta["sizes"][k] for k in axes], periodic=[k == circle for k in axes])
+        samples = np.where(cells.known, cells.samples, np.nan).astype(self.sample_type(meta).dtype)
+        kind = {"samples": samples.reshape(-1, 1), **self.sample_type(meta).scaling}
         return Signal(grid, modality=self.name, meta=meta, **kind)  # NaN is the same as a mask
 
-    def _open(self, source, variable):
+    def _chosen(self, contents, variable):
         """The cells of a variable, its axes as meta, which of them closes a circle, and the names of what is lost."""
-        import xarray as xr
-
-        try:
-            found = xr.load_dataset(source, decode_times=False)
-        except Exception as error:  # xarray's readers raise anything on damaged files
-            raise SignalError(f"cannot read this as NetCDF: {error}".splitlines()[0]) from None
-        bounds = {v.attrs.get("bounds") for v in found.variables.values()}
-        odd = [n for n, v in found.variables.items() if v.dtype.kind not in "fiu" or v.size > 2**27]
-        fields = {n: v for n, v in found.drop_vars(odd).items() if n not in bounds and 0 < v.squeeze().ndim < 5}
-        name = max(fields, key=lambda n: fields[n].ndim, default=None) if variable is None else str(variable)
-        if name not in fields or not np.isfinite(fields[name]).any():
-            raise SignalError(f"no numbers {name!r} on 1 to 4 axes; choose from: {', '.join(fields) or 'none'}")
-        array = fields[name].astype(np.result_type(fields[name].dtype, "f4")).where(np.isfinite(fields[name]))
-        lost, circle = [n for n in found.variables if n not in (name, *array.indexes)], None
-        meta = {"name": name, "dims": list(array.dims), "sizes": list(array.shape)}
-        meta |= {
-            "low": float(array.min()),
-            "high": float(array.max()),
-            **({"double": 1} if array.dtype == "f8" else {}),
+        found, bounds = contents.variables, {v.text("bounds") for v in contents.variables.values()}
+        able = {n: v for n, v in found.items() if v.numeric and n not in {*bounds, *v.dims} and v.size <= 2**27}
+        able = {n: v for n, v in able.items() if 0 < sum(k > 1 for k in v.shape) < 5 and len({*v.dims}) == len(v.dims)}
+        name = max(able, key=lambda n: len(able[n].dims), default="") if variable is None else str(variable)
+        if name not in able:
+            listed = ", ".join(able) or "none"
+            raise SignalError(f"no numbers {f'{name!r} ' if name else ''}on 1 to 4 axes; choose from: {listed}")
+        cells, dims = cells_of(name, found[name]), found[name].dims
+        axes = {d: found[d] for d in dims if d in found and found[d].dims == (d,) and found[d].numeric}
+        check_axes(found[name], axes)
+        lost, circle = [n for n in found if n not in (name, *axes)], None
+        meta = {
+            "name": name,
+            "dims": list(dims),
+            "sizes": list(found[name].shape),
+            "low": cells.low,
+            "high": cells.high,
         }
-        for k, (dim, n) in enumerate(array.sizes.items()):  # coordinates: a line through 2 (even ones) to 64 points
-            at, step = array[dim].values.astype(float), float(array[dim][-1] - array[dim][0]) / max(n - 1, 1)
+        meta |= {"double": 1} if np.result_type(cells.samples.dtype, "f4") == "f8" else {}
+        for k, (dim, n) in enumerate(zip(dims, found[name].shape, strict=True)):
+            # coordinates: a line through 2 (even ones) to 64 points
+            at = axes[dim].data.astype(float) if dim in axes else np.arange(n, dtype=float)
+            step = float(at[-1] - at[0]) / max(n - 1, 1)
             even = np.allclose(at, np.linspace(at[0], at[-1], n), rtol=0, atol=abs(step) / 500)
             lost += [] if even or n <= 64 else [f"the exact spacing of {dim}"]
             meta[f"at{k}"] = np.interp(np.linspace(0, n - 1, 2 if even else min(n, 64)), np.arange(n), at).tolist()
-            if even and str(array[dim].attrs.get("units")).startswith("degrees_e") and round(abs(step) * n, 1) == 360:
-                circle = k
-        for k, v in enumerate([*(array[dim] for dim in array.dims), fields[name]]):
-            meta |= {f"{key}{k}": str(v.attrs[key])[:80] for key in KEPT if key in v.attrs}
-        return array.values, meta, circle, lost
+            east = dim in axes and axes[dim].text("units").startswith("degrees_e")
+            circle = k if even and east and round(abs(step) * n, 1) == 360 else circle
+        for k, attrs in enumerate([*(axes[d].attrs if d in axes else {} for d in dims), cells.attrs]):
+            meta |= {f"{key}{k}": str(attrs[key])[:80] for key in KEPT if isinstance(attrs.get(key), str)}
+        return cells, meta, circle, lost
 
     def sample_type(self, meta):
         low, high, dims = meta.get("low"), meta.get("high"), meta.get("dims")
@@ -75,7 +82,7 @@ class Climate:
             grid, names, axes = Grid(meta["sizes"]), [*meta["dims"], meta["name"]], {}
             named = all(n.isprintable() and n.strip(" .").replace("/", "") == n > "" for n in names)
             fits = [*meta["shape"], meta["channels"]] == [n for n in grid.shape if n > 1] + [1]
-            if not named or not fits or len({*names}) <= grid.dims or len(grid) > 2**27:
+            if not meta["shape"] or not named or not fits or len({*names}) <= grid.dims or len(grid) > 2**27:
                 raise ValueError("its numbers and names do not fit together")
             attrs = [{a: str(meta[f"{a}{k}"]).replace("\0", "") for a in KEPT if f"{a}{k}" in meta} for k in range(9)]
             for k, n in enumerate(grid.shape):
@@ -99,10 +106,10 @@ class Climate:
         target.write(self.render(field, meta, **options).to_netcdf(engine="h5netcdf"))
 
     def score(self, field, signal):
-        error = abs(on_grid(field, signal.coords) - signal.values).astype(float) * signal.scale
-        error = error if signal.mask is None else error[signal.mask]
-        rmse, span = np.sqrt((error**2).mean()), signal.meta["high"] - signal.meta["low"]
-        return {"rmse": rmse, "max_error": error.max(), "psnr_db": 20 * np.log10(span / rmse) if rmse * span else None}
+        written = signal.sample_type.samples(on_grid(field, signal.coords))  # what `write` writes
+        known = slice(None) if signal.mask is None else signal.mask
+        found = scores(signal.samples[known], written[known], None)
+        return {name: found[name] for name in ("rmse", "max_error", "psnr_db")}
 
     def rate(self, num_bytes, meta):
         return float(num_bytes)

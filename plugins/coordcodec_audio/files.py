@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import warnings
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from coordcodec.data import MAX_CHANNELS, Floats
 from coordcodec.errors import SignalError
 from coordcodec_audio import promises
+from coordcodec_audio.heard import heard
 from coordcodec_audio.tags import Tags, of_sound
 
 MAX_VALUES = 1 << 28
@@ -57,7 +59,6 @@ def read_sound(data: bytes, name: str) -> Sound:
     if not data:
         raise SignalError(f"{name} is empty")
     try:
-        promises.check_chunks(data)
         sound = _decode(data)
     except SignalError as error:
         raise SignalError(f"{name} {error}") from None
@@ -69,28 +70,70 @@ def read_sound(data: bytes, name: str) -> Sound:
 
 
 def _decode(data: bytes) -> Sound:
+    pieces, remarks = promises.pieces_of(data)
+    with heard() if promises.is_mpeg(data) else nullcontext(list[str]()) as said:
+        sounds = [_decode_piece(piece, tagged=data if k == 0 else piece) for k, piece in enumerate(pieces)]
+    sound = sounds[0] if len(sounds) == 1 else _joined(sounds)
+    sound.remarks = [*remarks, *sound.remarks, *said]
+    return sound
+
+
+def _joined(sounds: list[Sound]) -> Sound:
+    """Sounds one after another. Raises SignalError where they do not fit together."""
+    kinds = {(s.rate, s.samples.shape[1], s.samples.dtype.name) for s in sounds}
+    if len(kinds) > 1:
+        listed = ", ".join(f"{rate} Hz of {channels} channels" for rate, channels, _ in sorted(kinds))
+        raise SignalError(f"is several sounds joined that differ: {listed}; take them apart first")
+    if sum(s.samples.size for s in sounds) > MAX_VALUES:
+        raise SignalError(f"has {_AT_MOST}")
+    samples = np.concatenate([s.samples for s in sounds])
+    remarks = list(dict.fromkeys(remark for s in sounds for remark in s.remarks))
+    return Sound(samples, sounds[0].rate, max(s.depth for s in sounds), sounds[0].tags, remarks)
+
+
+def _decode_piece(piece: bytes, tagged: bytes) -> Sound:
+    """A file that libsndfile reads whole. tagged: where its tags are."""
     import soundfile
 
-    flac = promises.flac(data)
-    remarks = [promises.check_ogg(data)]
+    flac = promises.flac(piece)
+    if flac is None:
+        return _decode_once(piece, None, tagged)
+    try:
+        return _decode_once(flac.readable(piece), flac, tagged)
+    except soundfile.SoundFileError:
+        if not flac.total or not any(flac.md5):
+            raise
+    # Perhaps something else is behind its samples: their number and their MD5 will tell.
+    sound = _decode_once(flac.readable(piece, flac.total), flac, tagged, flac.total)
+    sound.remarks.append("what follows its samples is no FLAC and is left out")
+    return sound
+
+
+def _decode_once(piece: bytes, flac: promises.Flac | None, tagged: bytes, most: int = MAX_VALUES) -> Sound:
+    import soundfile
+
+    remarks: list[str | None] = []
     # soundfile seeks after every read, which libsndfile cannot do in a FLAC with a wrong header or none of its total.
-    with soundfile.SoundFile(io.BytesIO(flac.readable(data) if flac else data)) as opened:
+    with soundfile.SoundFile(io.BytesIO(piece)) as opened:
         opened.seekable = lambda: False
         floating = opened.subtype in ("FLOAT", "DOUBLE")
         promised = flac.total if flac else int(opened.frames) if opened.frames < _UNKNOWN else 0
         _check_header(opened, promised)
         digest = promises.Digest(flac.bits) if flac else None
-        samples = _read_blocks(opened, digest, {"PCM_32": "int32", "DOUBLE": "float64"}.get(opened.subtype, "float32"))
+        dtype = {"PCM_32": "int32", "DOUBLE": "float64"}.get(opened.subtype, "float32")
+        samples = _read_blocks(opened, digest, dtype, most)
         if flac and digest:
             remarks.append(flac.check(digest.finish(), len(samples)))
-        else:
-            _check_count(data, opened.format, len(samples), promised)
+        elif len(samples) < promised:
+            raise SignalError(
+                f"is cut off or damaged: its header promises {promised} samples, {len(samples)} can be read"
+            )
         depth = 0 if floating else DEPTHS.get(opened.subtype, 16)
         peak = 0.0 if depth in (0, 32) else max(float(samples.max()), -float(samples.min()))
         if peak > 1:
             np.clip(samples, -1, 1, out=samples)
             remarks.append(f"its samples reach {peak:.3g} and are clipped to 1")
-        tags, rate = of_sound(data, opened), int(opened.samplerate)
+        tags, rate = of_sound(tagged, opened), int(opened.samplerate)
         return Sound(samples, rate, depth, tags, [remark for remark in remarks if remark])
 
 
@@ -105,11 +148,11 @@ def _check_header(opened: Any, promised: int) -> None:
         raise SignalError(f"declares {promised} samples of {opened.channels} channels, {_AT_MOST}")
 
 
-def _read_blocks(opened: Any, digest: promises.Digest | None, dtype: str) -> NDArray[Any]:
-    """All samples to the real end, whatever the header says: (n, c) float32, float64 or int32."""
+def _read_blocks(opened: Any, digest: promises.Digest | None, dtype: str, most: int) -> NDArray[Any]:
+    """All samples to the real end, or `most`, whatever the header says: (n, c) float32, float64 or int32."""
     blocks: list[NDArray[Any]] = []
     count = 0
-    while len(block := opened.read(BLOCK, dtype=dtype, always_2d=True)):
+    while len(block := opened.read(min(BLOCK, most - count), dtype=dtype, always_2d=True)):
         count += len(block)
         if count * opened.channels > MAX_VALUES:
             raise SignalError(f"has {_AT_MOST}")
@@ -134,19 +177,6 @@ def finite(samples: NDArray[Any]) -> bool:
     """Whether all samples are numbers that float32 reaches."""
     with np.errstate(over="ignore"):
         return samples.dtype.kind == "i" or bool(np.isfinite(samples.astype(np.float32)).all())
-
-
-def _check_count(data: bytes, kind: str, count: int, promised: int) -> None:
-    """Raise SignalError when the decoder stopped before the end, or the end is missing."""
-    walked = promises.mp3_samples(data) if kind == "MP3" else None
-    if walked is None:
-        if count < promised:
-            raise SignalError(f"is cut off or damaged: its header promises {promised} samples, {count} can be read")
-    elif count < walked - 2 * promises.MP3_FRAME:
-        raise SignalError(
-            f"is an MP3 of varying bitrate whose header gives no length: {count} of its {walked} samples can be read; "
-            "convert it first"
-        )
 
 
 def quantized(samples: Floats, depth: int) -> NDArray[np.int32]:

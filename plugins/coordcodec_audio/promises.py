@@ -8,22 +8,22 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from coordcodec.errors import SignalError
+from coordcodec_audio.chunks import chunks_of, mended
+from coordcodec_audio.mpeg import after_id3, parts_of
+from coordcodec_audio.ogg import links_of
 
-UNKNOWN_SIZE = 0x7FFF0000
-"""A program that writes into a pipe does not know how long its WAV will be, and says 2 or 4 GiB."""
+_REFUSED = {b".snd": "AU", b"dns.": "AU", b"caff": "CAF", b"riff\x2e\x91\xcf\x11": "W64", b"MThd": "MIDI"}
+"""Kinds of sound file by how they begin, which are not on the list."""
 
-MP3_FRAME = 1152
-"""Samples per channel of an MPEG-1 Layer III frame, the longest."""
 
-_KBPS_1 = (0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320)
-_KBPS_2 = (0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160)
-_HERTZ = (44100, 48000, 32000)
+_FLAC = b"fLaC\0\0\0\x22"
+"""How a FLAC file begins, up to the size of its STREAMINFO."""
 
 
 @dataclass(frozen=True)
@@ -39,15 +39,15 @@ class Flac:
     bits: int
     md5: bytes
 
-    def readable(self, data: bytes) -> bytes:
-        """The file as libsndfile reads it to its real end: without a total, and of 8, 16 or 24 bits.
+    def readable(self, data: bytes, total: int = 0) -> bytes:
+        """The file as libsndfile reads it to its real end: without a total, or this one, and of 8, 16 or 24 bits.
 
         Every frame says its own bits again, so that samples of 12 or 20 bits come out right all the same.
         """
         bits = (self.bits + 7) // 8 * 8
         field = bytearray(data[self.at + 12 : self.at + 18])  # rate and channels, 5 bits for bits - 1, 36 for the total
-        field[0], field[1] = field[0] & 0xFE | bits - 1 >> 4, (bits - 1 & 15) << 4
-        return data[: self.at + 12] + bytes([*field[:2], 0, 0, 0, 0]) + data[self.at + 18 :]
+        field[0], field[1] = field[0] & 0xFE | bits - 1 >> 4, (bits - 1 & 15) << 4 | total >> 32
+        return data[: self.at + 12] + field[:2] + (total & 0xFFFFFFFF).to_bytes(4, "big") + data[self.at + 18 :]
 
     def check(self, digest: bytes, count: int) -> str | None:
         """Compare what was decoded with what was promised; returns a remark on a wrong total.
@@ -84,7 +84,7 @@ class Digest:
 
 def flac_blocks(data: bytes) -> Iterator[tuple[int, bytes]]:
     """The metadata blocks of a FLAC file, type and body; none of other files."""
-    at = _after_id3(data)
+    at = after_id3(data)
     if data[at : at + 4] != b"fLaC":
         return
     at, last = at + 4, False
@@ -96,7 +96,7 @@ def flac_blocks(data: bytes) -> Iterator[tuple[int, bytes]]:
 
 def flac(data: bytes) -> Flac | None:
     """The STREAMINFO of a FLAC file, wherever among its metadata; None if it is no FLAC or has none."""
-    at = _after_id3(data) + 4
+    at = after_id3(data) + 4
     for kind, block in flac_blocks(data):
         at += 4
         if kind == 0 and len(block) >= 34:
@@ -107,73 +107,33 @@ def flac(data: bytes) -> Flac | None:
     return None
 
 
-def check_chunks(data: bytes) -> None:
-    """Raise SignalError if a WAV or AIFF has fewer bytes of samples than it says."""
-    if data[:4] not in (b"RIFF", b"RIFX", b"RF64", b"FORM"):
-        return
-    order: Literal["big", "little"] = "big" if data[:4] in (b"RIFX", b"FORM") else "little"
-    at, long_size = 12, 0
-    while at + 8 <= len(data):
-        kind = data[at : at + 4]
-        size = int.from_bytes(data[at + 4 : at + 8], order)
-        if kind == b"ds64":  # RF64 (EBU Tech 3306): sizes of 64 bits
-            long_size = int.from_bytes(data[at + 16 : at + 24], "little")
-        if kind in (b"data", b"SSND"):
-            size = long_size if size == 0xFFFFFFFF and long_size else size
-            there = len(data) - at - 8
-            if size > there and (long_size or size < UNKNOWN_SIZE):
-                raise SignalError(f"is cut off: its header promises {size} bytes of samples, {there} are there")
-            return
-        at += 8 + size + size % 2
+def pieces_of(data: bytes) -> tuple[list[bytes], list[str]]:
+    """A sound file as one or more that libsndfile reads to their real ends, and remarks on what was wrong with it.
 
-
-def check_ogg(data: bytes) -> str | None:
-    """A remark on an Ogg file whose last page is not marked as the last; SignalError if that page is cut off."""
-    if data[:4] != b"OggS":
-        return None
-    at = data.rfind(b"OggS")
-    page = data[at:]
-    head = 27 + page[26] if len(page) > 26 else 27
-    if len(page) < head + sum(page[27:head]):
-        raise SignalError("is cut off: its last Ogg page is not whole")
-    return None if page[5] & 4 else "its Ogg stream has no end mark and may be cut off"
-
-
-def mp3_samples(data: bytes) -> int | None:
-    """Samples per channel of an MP3 without a length header, by walking its frames; None for other files.
-
-    libsndfile guesses the length of such a file from its first frame, and stops there.
+    Raises SignalError for kinds of file that are not read, and where something is missing.
     """
-    at = _after_id3(data)
-    if any(tag in data[at : at + 300] for tag in (b"Xing", b"Info", b"VBRI")):
-        return None
-    count = 0
-    while (frame := _mp3_frame(data[at : at + 4])) is not None:
-        size, samples = frame
-        if at + size > len(data):
-            break
-        at, count = at + size, count + samples
-    return count or None
+    if chunks := chunks_of(data):
+        whole = mended(chunks)
+        return [whole], chunks.remarks
+    if data[:4] == b"OggS":
+        return links_of(data)
+    if flac(data):
+        return _flacs(data), []
+    other = next((name for magic, name in _REFUSED.items() if data.startswith(magic)), None)
+    if other:
+        raise SignalError(f"is a {other} file; WAV, AIFF, FLAC, OGG and MP3 are read: convert it first")
+    return parts_of(data) if data[:4] != b"fLaC" else ([data], [])
 
 
-def _mp3_frame(head: bytes) -> tuple[int, int] | None:
-    """Bytes and samples of the Layer III frame that begins with these four bytes (ISO 11172-3, 2.4.1.3)."""
-    if len(head) < 4 or head[0] != 0xFF or head[1] & 0xE6 != 0xE2:
-        return None
-    version, kbps, hertz = head[1] >> 3 & 3, head[2] >> 4, head[2] >> 2 & 3  # version 3: MPEG-1, 2: 2, 0: 2.5
-    if version == 1 or kbps in (0, 15) or hertz == 3:
-        return None
-    rate = _HERTZ[hertz] >> (0, 0, 1, 0)[version] if version else _HERTZ[hertz] >> 2
-    samples = MP3_FRAME if version == 3 else MP3_FRAME // 2
-    bitrate = (_KBPS_1 if version == 3 else _KBPS_2)[kbps] * 1000
-    return samples // 8 * bitrate // rate + (head[2] >> 1 & 1), samples
+def _flacs(data: bytes) -> list[bytes]:
+    """The FLAC files that one was joined of."""
+    starts, at = [0], after_id3(data) + 4
+    while (at := data.find(_FLAC, at)) >= 0:
+        starts.append(at)
+        at += 4
+    return [data[start:end] for start, end in zip(starts, [*starts[1:], len(data)], strict=True)]
 
 
-def _after_id3(data: bytes) -> int:
-    """Where an ID3v2 tag at the front of a file ends."""
-    if data[:3] != b"ID3" or len(data) < 10:
-        return 0
-    size = 0
-    for byte in data[6:10]:
-        size = size << 7 | byte & 0x7F
-    return 10 + size + (10 if data[5] & 0x10 else 0)
+def is_mpeg(data: bytes) -> bool:
+    """Whether a file is left to libmpg123: none of the others begins like this."""
+    return data[:4] not in (b"RIFF", b"RIFX", b"RF64", b"BW64", b"FORM", b"OggS", b"fLaC") and flac(data) is None

@@ -13,6 +13,7 @@ from typing import Any
 
 from coordcodec.errors import ContainerError
 from coordcodec_audio import promises
+from coordcodec_audio.chunks import chunks_of
 
 NAME = "tags"
 MOST = 1 << 20
@@ -98,12 +99,10 @@ def in_flac(flac: bytes, tags: Tags) -> bytes:
 
 
 def _of_wav(data: bytes) -> Iterator[tuple[str, str]]:
-    at = 12
-    while at + 8 <= len(data):
-        kind, size = data[at : at + 4], int.from_bytes(data[at + 4 : at + 8], "little")
-        if kind == b"LIST" and data[at + 8 : at + 12] == b"INFO":
-            yield from _of_list(data[at + 12 : at + 8 + size])
-        at += 8 + size + size % 2
+    chunks = chunks_of(data)
+    for chunk in chunks.found if chunks else ():
+        if chunk.kind == b"LIST" and data[chunk.at : chunk.at + 4] == b"INFO":
+            yield from _of_list(data[chunk.at + 4 : chunk.at + chunk.size])
 
 
 def _of_list(body: bytes) -> Iterator[tuple[str, str]]:

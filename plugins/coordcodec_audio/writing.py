@@ -41,10 +41,23 @@ def _write(sound: Sound, target: BinaryIO, suffix: str) -> None:
     depth = sound.depth if sound.depth in subtypes else max(subtypes)
     if depth != sound.depth:
         given = f"{sound.depth} bits" if sound.depth else "floating-point numbers"
-        warnings.warn(
-            f"{suffix} holds at most {depth} bits, this sound has {given}; written with {depth}", stacklevel=4
-        )
+        said = f"{suffix} holds at most {depth} bits, this sound has {given}; written with {depth}"
+        warnings.warn(said + _clipped(sound), stacklevel=4)
     _write_integers(sound, target, kind, depth, subtypes[depth])
+
+
+def _clipped(sound: Sound) -> str:
+    """What is lost of floating-point samples beyond full scale."""
+    if sound.depth or not sound.samples.size:
+        return ""
+    peak, count = 0.0, 0
+    for start in range(0, len(sound.samples), BLOCK):
+        sizes = np.abs(sound.samples[start : start + BLOCK])
+        peak, count = max(peak, float(sizes.max())), count + int((sizes > 1).sum())
+    if not count:
+        return ""
+    share = f"{100 * count / sound.samples.size:.2g} % of its samples"
+    return f"; {share} exceed full scale and are clipped to 1, the largest is {peak:.3g}; .wav keeps them"
 
 
 def _write_integers(sound: Sound, target: BinaryIO, kind: str, depth: int, subtype: str) -> None:

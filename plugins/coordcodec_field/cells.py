@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,24 +10,23 @@ from numpy.typing import NDArray
 
 from coordcodec.data import Bools
 from coordcodec.errors import SignalError
+from coordcodec_field.missing import (
+    DEFAULT_FILL,
+    FILLS,
+    VALID,
+    Attributes,
+    as_type,
+    known_cells,
+    number_of,
+    numbered,
+    valid_range,
+)
 from coordcodec_field.netcdf import Attribute, Variable
 
-Attributes = Mapping[str, Attribute]
 LARGEST = 1e300
 """Larger magnitudes have no squared errors."""
-_DEFAULT_FILL: dict[str, float] = {
-    "i2": -32767,
-    "u2": 65535,
-    "i4": -2147483647,
-    "u4": 4294967295,
-    "i8": -9223372036854775806,
-    "u8": 18446744073709551614,
-    "f4": 9.969209968386869e36,
-    "f8": 9.969209968386869e36,
-}
-"""What cells hold that nobody wrote, where a variable does not say."""
-_OF_PACKING = ("scale_factor", "add_offset", "_FillValue", "missing_value", "valid_min", "valid_max", "valid_range")
-_FILLS = ("_FillValue", "missing_value")
+_PACKING = ("scale_factor", "add_offset")
+_OF_PACKING = (*_PACKING, *FILLS, *VALID)
 
 
 @dataclass
@@ -54,19 +52,22 @@ def cells_of(name: str, variable: Variable, unpack: bool = True, filled: bool = 
 
     Raises SignalError where none is known, or some are infinite.
     """
-    raw, attrs = variable.data, dict(variable.attrs)
+    raw, attrs = variable.data, numbered(variable.attrs)
+    remarks: list[str] = []
     if str(attrs.get("_Unsigned", "")).lower() == "true" and raw.dtype.kind == "i":
-        attrs = {n: _unsigned(v) if n in (*_FILLS, *_OF_PACKING[4:]) else v for n, v in attrs.items()}
+        attrs = {n: _unsigned(v) if n in (*FILLS, *VALID) else v for n, v in attrs.items()}
         attrs.pop("_Unsigned")
         raw = raw.view(f"u{raw.itemsize}")
+    attrs = _with_packed_range(name, raw, attrs, remarks)
     known = known_cells(raw, attrs, filled)
     if not known.any():
         raise SignalError(f"{name} holds no known number: all are missing")
     numbers = raw
     if unpack and is_packed(raw, attrs):
-        numbers = unpacked(raw, attrs)
+        numbers = unpacked(name, raw, attrs)
         attrs = {n: v for n, v in attrs.items() if n not in _OF_PACKING}
-    remarks: list[str] = []
+    if filled and raw.itemsize == 1 and not any(n in attrs for n in FILLS):
+        _say_bytes(name, raw, remarks)
     samples, stored = _supported(name, numbers, known, remarks)
     if samples.dtype.kind == "f":
         if not np.isfinite(samples[known]).all():
@@ -87,23 +88,67 @@ def _unsigned(value: Attribute) -> Attribute:
 
 
 def is_packed(raw: NDArray[Any], attrs: Attributes) -> bool:
-    """Whether integers stand for other numbers."""
-    given = [_number(attrs, n, default) for n, default in (("scale_factor", 1.0), ("add_offset", 0.0))]
-    return raw.dtype.kind in "iu" and given != [1.0, 0.0]
+    """Whether numbers stand for others."""
+    return raw.dtype.kind in "iuf" and _packing(attrs) != (1.0, 0.0)
 
 
-def unpacked(raw: NDArray[Any], attrs: Attributes) -> NDArray[Any]:
-    """scale_factor * number + add_offset, in float32 where both are and the integers are short, else in float64."""
-    given = [a for n in _OF_PACKING[:2] if isinstance(a := attrs.get(n), np.ndarray)]
-    short = raw.itemsize <= 2 and all(a.dtype == np.float32 for a in given)
-    scale, offset = _number(attrs, "scale_factor", 1.0), _number(attrs, "add_offset", 0.0)
+def _packing(attrs: Attributes) -> tuple[float, float]:
+    return number_of(attrs, "scale_factor", 1.0), number_of(attrs, "add_offset", 0.0)
+
+
+def unpacked(name: str, raw: NDArray[Any], attrs: Attributes) -> NDArray[Any]:
+    """scale_factor * number + add_offset, in float32 where both attributes are and it tells the numbers apart, else in
+    float64. Raises SignalError where an attribute is not finite."""
+    scale, offset = _packing(attrs)
+    if not np.isfinite([scale, offset]).all():
+        raise SignalError(
+            f"{name} has the scale_factor {scale:g} and the add_offset {offset:g}; expected finite numbers"
+        )
+    given = [a for n in _PACKING if isinstance(a := attrs.get(n), np.ndarray)]
+    short = raw.itemsize <= (4 if raw.dtype.kind == "f" else 2) and all(a.dtype == np.float32 for a in given)
     numbers = raw.astype(np.float64) * scale + offset
+    if short and raw.size:
+        most = float(np.nanmax(np.abs(numbers), initial=0.0))
+        steps = raw.dtype.kind == "f" or most * 2.0**-24 <= abs(scale) / 2
+        short = steps and most <= float(np.finfo(np.float32).max)
     return numbers.astype(np.float32) if short else numbers
 
 
-def _number(attrs: Attributes, name: str, default: float) -> float:
-    found = attrs.get(name)
-    return float(found.ravel()[0]) if isinstance(found, np.ndarray) else default
+def _with_packed_range(
+    name: str, raw: NDArray[Any], attrs: dict[str, Attribute], remarks: list[str]
+) -> dict[str, Attribute]:
+    """A valid range in the units of what is stored, as the CF conventions want it.
+
+    Some writers give that of the numbers that are meant, as floating-point numbers. That is believed where the other
+    reading would hide most of them; a remark says which one was taken where they differ.
+    """
+    meant = {n: a for n in VALID if isinstance(a := attrs.get(n), np.ndarray) and a.dtype.kind == "f"}
+    scale, offset = _packing(attrs)
+    if raw.dtype.kind == "f" or not meant or not is_packed(raw, attrs) or not scale:
+        return attrs
+    other = {n: v for n, v in attrs.items() if n not in meant}
+    for n, limits in meant.items():
+        turned = {"valid_min": "valid_max", "valid_max": "valid_min"}.get(n, n) if scale < 0 else n
+        packed = (limits.astype(np.float64) - offset) / scale
+        steps = np.rint(packed)  # a limit that is a step of the packing is that step
+        other[turned] = np.sort(np.where(np.abs(packed - steps) < 1e-3, steps, packed), axis=None).reshape(limits.shape)
+    found = [known_cells(raw, a, filled=False) for a in (attrs, other)]
+    if (found[0] == found[1]).all():
+        return attrs
+    second = 2 * int(found[0].sum()) < int(found[1].sum())
+    hidden = int((~found[second]).sum())
+    what = "unpacked" if second else "packed"
+    remarks.append(f"the valid range of {name} is taken as one of {what} numbers; {hidden} cells count as missing")
+    return other if second else attrs
+
+
+def _say_bytes(name: str, raw: NDArray[Any], remarks: list[str]) -> None:
+    """NetCDF fills bytes, too, but no reader takes them as missing."""
+    fill = 255 if raw.dtype.kind == "u" else -127
+    if count := int((raw == fill).sum()):
+        remarks.append(
+            f"{count} cells of {name} hold {fill}, which NetCDF writes where nobody did; they count as numbers"
+        )
 
 
 def _supported(name: str, numbers: NDArray[Any], known: Bools, remarks: list[str]) -> tuple[NDArray[Any], str]:
@@ -122,41 +167,6 @@ def _supported(name: str, numbers: NDArray[Any], known: Bools, remarks: list[str
     return numbers.astype(np.float64), ""
 
 
-def known_cells(raw: NDArray[Any], attrs: Attributes, filled: bool = True) -> Bools:
-    """Which numbers of a variable, as a file has them, are known. filled: see `cells_of`."""
-    known = ~np.isnan(raw) if raw.dtype.kind == "f" else np.ones(raw.shape, bool)
-    fills = [attrs[n] for n in _FILLS if isinstance(attrs.get(n), np.ndarray)]
-    if filled and "_FillValue" not in attrs and (default := _DEFAULT_FILL.get(raw.dtype.str[1:])) is not None:
-        fills.append(np.array(default, raw.dtype))
-    for fill in fills:
-        for value in np.asarray(fill).ravel():
-            if not np.isnan(value):  # which is not known anyway
-                known &= raw != _as(value, raw.dtype)
-    low, high = valid_range(attrs)
-    if low is not None:
-        known &= raw >= _as(low, raw.dtype)
-    if high is not None:
-        known &= raw <= _as(high, raw.dtype)
-    return np.asarray(known)
-
-
-def _as(value: Any, dtype: np.dtype[Any]) -> Any:
-    """A value of an attribute in a variable's type, if that has it."""
-    with np.errstate(all="ignore"):
-        if dtype.kind == "f":
-            return np.asarray(value).astype(dtype)[()]
-        return np.asarray(value).astype(np.float64)[()] if np.asarray(value).dtype.kind == "f" else value
-
-
-def valid_range(attrs: Attributes) -> tuple[Any, Any]:
-    """The least and the largest number that a variable may have, None where it does not say."""
-    found = attrs.get("valid_range")
-    if isinstance(found, np.ndarray) and found.shape == (2,):
-        return found[0], found[1]
-    ends = [a.ravel()[0] if isinstance(a := attrs.get(n), np.ndarray) else None for n in ("valid_min", "valid_max")]
-    return ends[0], ends[1]
-
-
 def _with_a_fill(cells: Cells) -> None:
     """See to it that a reader of what is written finds the same cells unknown.
 
@@ -166,7 +176,7 @@ def _with_a_fill(cells: Cells) -> None:
     attrs, dtype = cells.attrs, np.dtype(cells.stored or cells.samples.dtype)
     whole = dtype.kind != "f"
     reach = 0.0 if whole else cells.high - cells.low
-    for name in _FILLS:
+    for name in FILLS:
         value = attrs.get(name)
         if isinstance(value, np.ndarray):
             numbers = value.astype(np.float64)
@@ -174,14 +184,16 @@ def _with_a_fill(cells: Cells) -> None:
             alien = name == "_FillValue" and (value.ndim > 0 or (whole and not _holds(dtype, numbers)))
             if amid or alien:
                 del attrs[name]
-            elif name == "_FillValue":
+            elif name == "_FillValue" or (value.dtype.kind == "f" and dtype.kind == "f"):
                 attrs[name] = value.astype(dtype)
         elif name == "_FillValue":
             attrs.pop(name, None)
-    usual = _DEFAULT_FILL.get(dtype.str[1:])
+    usual = DEFAULT_FILL.get(dtype.str[1:])
     amid = "_FillValue" not in attrs and usual is not None and cells.low <= usual <= cells.high
     if whole and (amid or (not cells.known.all() and _fill(attrs, dtype, cells.low, cells.high) is None)):
         _choose_fill(cells, dtype)
+    elif whole and not cells.known.all() and not any(n in attrs for n in FILLS):
+        attrs["_FillValue"] = np.array(_fill(attrs, dtype, cells.low, cells.high), dtype)  # not all readers know it
 
 
 def _choose_fill(cells: Cells, dtype: np.dtype[Any]) -> None:
@@ -203,7 +215,7 @@ def stored(samples: NDArray[Any], known: Bools, attrs: Attributes, dtype: np.dty
     numbers = samples.astype(dtype)
     low, high = valid_range(attrs)
     if low is not None or high is not None:
-        least, most = (None if end is None else _as(end, dtype) for end in (low, high))
+        least, most = (None if end is None else as_type(end, dtype) for end in (low, high))
         numbers = np.clip(numbers, least, most).astype(dtype)
     if known.all():
         return numbers
@@ -213,11 +225,11 @@ def stored(samples: NDArray[Any], known: Bools, attrs: Attributes, dtype: np.dty
 
 def _fill(attrs: Attributes, dtype: np.dtype[Any], low: float, high: float) -> Any:
     """The first number of those usual, outside low to high, that a reader takes as missing; None if none is."""
-    given = [a.ravel()[0] for n in _FILLS if isinstance(a := attrs.get(n), np.ndarray)]
+    given = [a.ravel()[0] for n in FILLS if isinstance(a := attrs.get(n), np.ndarray)]
     if dtype.kind == "f":
         return dtype.type(given[0] if given else np.nan)
     limits = np.iinfo(dtype)
-    for value in (*given, int(_DEFAULT_FILL.get(dtype.str[1:], limits.min)), limits.min, limits.max):
+    for value in (*given, int(DEFAULT_FILL.get(dtype.str[1:], limits.min)), limits.min, limits.max):
         fits = limits.min <= value <= limits.max and not low <= value <= high
         if fits and not known_cells(np.array([value], dtype), attrs)[0]:
             return dtype.type(value)

@@ -7,20 +7,21 @@ from collections.abc import Mapping
 import numpy as np
 
 from coordcodec.errors import SignalError
+from coordcodec_field.missing import known_cells
 from coordcodec_field.netcdf import Variable
 
 _EAST = ("degrees_east", "degree_east", "degrees_e", "degree_e", "degreese", "degreee")
 
 
 def check_axes(variable: Variable, others: Mapping[str, Variable]) -> None:
-    """Raise SignalError for coordinates of an axis that are not finite."""
+    """Raise SignalError for coordinates of an axis that are missing or not finite."""
     for dim in variable.dims:
         along = others.get(dim)
-        if along is None or along.dtype.kind != "f":
+        if along is None:
             continue
-        if not np.isfinite(along.data).all():
-            count = int((~np.isfinite(along.data)).sum())
-            raise SignalError(f"the coordinate {dim} has {count} numbers that are NaN or infinite")
+        known = known_cells(along.data, along.attrs, filled=along.dtype.kind == "f")
+        if count := int((~(known & np.isfinite(along.data))).sum()):
+            raise SignalError(f"the coordinate {dim} has {count} numbers that are missing, NaN or infinite")
 
 
 def circle_of(variable: Variable, others: Mapping[str, Variable]) -> str | None:

@@ -74,7 +74,7 @@ class Field:
         dims, shape = chosen.variable.dims, chosen.variable.shape
         layout = Layout(chosen.name, dims, shape, cells.attrs, chosen.others, contents.attrs, cells.stored)
         if is_packed(cells.samples, cells.attrs):
-            cells.remarks.append(f"{chosen.name} is kept packed: errors are in its integers, not in its unit")
+            cells.remarks.append(f"{chosen.name} is kept packed: errors are in its packed numbers, not in its unit")
         _warn([*chosen.words(), *contents.lost, *cells.remarks])
         return self._signal(layout, cells, circle_of(chosen.variable, chosen.others))
 
@@ -144,12 +144,13 @@ class Field:
         return layout, numbers.reshape(layout.shape), known.reshape(layout.shape)
 
     def score(self, field: Function, signal: Signal) -> dict[str, float | None]:
-        """PSNR of the range of what is known, in dB; root mean square and largest error in the samples' unit."""
+        """PSNR of the range of what is known, in dB; root mean square and largest error in the samples' unit.
+
+        They are those of the numbers that `write` writes.
+        """
         assert signal.samples is not None
-        assert signal.sample_type is not None
-        assert isinstance(signal.coords, Grid)
-        ours = samples_on(field, signal.coords, signal.sample_type)
-        return scores(signal.samples, ours, signal.mask)
+        _, written, _ = self._numbers(field, signal.meta, {})
+        return scores(signal.samples, written.reshape(-1, 1), signal.mask)
 
     def rate(self, num_bytes: int, meta: Mapping[str, Any]) -> float:
         """Bits per sample of the grid, known or not."""

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from coordcodec.errors import FileError, RecipeError, SignalError, reason
+from coordcodec_field.inside import check_inside
 
 Attribute = str | list[str] | NDArray[Any]
 """A text, texts, or numbers: an array of no axis or one."""
@@ -95,6 +96,8 @@ def opened(source: str | os.PathLike[str] | BinaryIO) -> Iterator[Contents]:
     Raises SignalError for what is no such file or damaged, FileError where there is none.
     """
     if not isinstance(source, str | os.PathLike):
+        if not hasattr(source, "read"):
+            raise SignalError(f"a NetCDF file is a path or a binary file, got {type(source).__name__}")
         yield from _opened(io.BytesIO(source.read()), "the input")
         return
     try:
@@ -116,11 +119,15 @@ def _opened(file: BinaryIO, name: str) -> Iterator[Contents]:
     xarray = library("xarray")
     library(engine)
     try:
+        if engine == "h5netcdf":
+            check_inside(file)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # what the file says is taken as it is
             dataset = xarray.open_dataset(file, engine=engine, decode_cf=False, cache=False)
             contents = _contents(dataset)
     except Exception as error:  # noqa: BLE001  the readers raise anything on damaged files
+        if isinstance(error, SignalError):
+            raise SignalError(f"{name} {error}") from None
         raise SignalError(f"cannot read {name} as NetCDF: {reason(error):.200}") from None
     with dataset:
         yield contents

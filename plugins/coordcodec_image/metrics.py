@@ -29,4 +29,5 @@ def ms_ssim(decoded: Pixels, signal: Signal, peak: int) -> float | None:
 
     original = torch.from_numpy(signal.values.reshape(decoded.shape)).permute(2, 0, 1)[None]
     ours = torch.from_numpy(decoded.astype(np.float32)).permute(2, 0, 1)[None]
-    return float(measure(ours, (original + 1) * (peak / 2), data_range=peak))
+    with torch.device("cpu"), torch.autocast("cpu", enabled=False):  # whatever the caller has set
+        return float(measure(ours, (original + 1) * (peak / 2), data_range=peak))

@@ -19,6 +19,7 @@ from coordcodec_image.extras import checked
 from coordcodec_image.files import read_picture
 from coordcodec_image.kinds import SUFFIXES
 from coordcodec_image.metrics import ms_ssim, psnr_db
+from coordcodec_image.opened import encoded, is_pillow
 from coordcodec_image.raster import MAX_PIXELS, Picture, Pixels
 from coordcodec_image.writing import write_pixels
 
@@ -51,6 +52,8 @@ class Image:
             picture = Picture(_checked_array(source))
         elif isinstance(source, str | os.PathLike):
             picture = read_picture(read_bytes(source), Path(source).name)
+        elif is_pillow(source):
+            picture = read_picture(encoded(source), "the image")
         else:
             picture = read_picture(source.read(), "the input")
         pixels = picture.pixels

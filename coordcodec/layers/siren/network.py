@@ -20,6 +20,7 @@ from coordcodec.data import SLICE, Coords, Field, Floats
 from coordcodec.layers.siren.encoding import encode
 from coordcodec.partition import Partition
 from coordcodec.specs import SirenSpec
+from coordcodec.torch_state import usual_torch
 
 CPU_SLICE = 4096
 """Points that a thread evaluates at a time: at width 64 a megabyte of activations, which stays in its cache."""
@@ -132,7 +133,7 @@ class _SirenField:
     def _evaluate(self, number: int, coords: Floats) -> Floats:
         own = {name: tensor[number : number + 1] for name, tensor in self.params.items()}
         kernels, points = kernels_for(self.device), torch.from_numpy(coords).to(self.device)[None]
-        with torch.inference_mode():
+        with usual_torch(), torch.inference_mode():
             found: Floats = _evaluate(self.spec, own, points, kernels)[0].cpu().numpy()
         return found * np.float32(self.gains[number]) if self.gains else found
 

@@ -177,5 +177,54 @@ def test_forged_meta_are_refused(forged, tmp_path):
         CLIMATE.render(nearest_field(signal), {**signal.meta, **forged})
 
 
+@pytest.mark.parametrize(
+    ("attrs", "wrong", "hidden"),
+    [
+        ({"valid_min": 100.0}, -999, True),
+        ({"valid_range": np.array([100.0, 400.0])}, 1e6, True),
+        ({"missing_value": -999.0}, -999, True),
+        ({}, 9.969209968386869e36, True),
+        ({}, 1000.0, False),
+    ],
+)
+def test_what_is_missing_is_found(attrs, wrong, hidden, tmp_path):
+    array = smooth(2.5)
+    array.values[0, 2, 3:5] = wrong
+    array.attrs |= attrs
+    array.encoding["_FillValue"] = None
+    signal = CLIMATE.read(saved(array, tmp_path))
+    assert (0 if signal.mask is None else int((~signal.mask).sum())) == (2 if hidden else 0)
+    assert signal.meta["high"] == (float(smooth(2.5).max()) if hidden else 1000)
+
+
+def test_large_offsets_are_written_in_full(tmp_path):
+    array = smooth() + 1e9
+    after = there_and_back(saved(array, tmp_path)).tas
+    assert after.dtype == np.float64
+    error = float(abs(after - array).max())
+    assert error < 1e-3
+    signal = CLIMATE.read(tmp_path / "field.nc")
+    assert CLIMATE.score(nearest_field(signal), signal)["max_error"] == error
+
+
+def test_what_is_no_field_is_refused_in_one_line(tmp_path):
+    array = smooth()
+    array["lat"] = array.lat.where(array.lat != 15)
+    with pytest.raises(SignalError, match="the coordinate lat has 1 numbers"):
+        CLIMATE.read(saved(array, tmp_path))
+    xr.Dataset(coords={"x": np.arange(5.0)}).to_netcdf(tmp_path / "x.nc", engine="h5netcdf")
+    with pytest.raises(SignalError, match="^no numbers on 1 to 4 axes; choose from: none$"):
+        CLIMATE.read(tmp_path / "x.nc")
+    xr.Dataset({"v": ("x", [1.0])}).to_netcdf(tmp_path / "one.nc", engine="h5netcdf")
+    with pytest.raises(SignalError, match="no numbers on 1 to 4 axes"):
+        CLIMATE.read(tmp_path / "one.nc")
+
+
+def test_a_file_without_a_grid_is_refused(tmp_path):
+    signal = CLIMATE.read(saved(smooth(2.5), tmp_path))
+    with pytest.raises(ContainerError, match="not a climate field"):
+        CLIMATE.render(nearest_field(signal), {**signal.meta, "sizes": [1, 1, 1], "shape": []})
+
+
 def test_it_stays_a_short_example():
     assert len((Path(__file__).parent.parent / "coordcodec_climate.py").read_text().splitlines()) <= 120
