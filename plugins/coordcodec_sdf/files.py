@@ -42,12 +42,18 @@ def _read_glb(data: bytes) -> Found:
     logging.getLogger("trimesh").addHandler(logging.NullHandler())
     # From memory and without a resolver: a file cannot make it open its neighbours or the network.
     options: Any = {"file_type": "glb", "process": False, "resolver": None, "skip_materials": True}
-    vertices, faces, painted = join(trimesh.load_scene(io.BytesIO(data), **options))
+    try:
+        vertices, faces, painted = join(trimesh.load_scene(io.BytesIO(data), **options))
+    except (SignalError, MemoryError):
+        raise
+    except (Exception, SystemExit) as error:  # noqa: BLE001  the library raises anything on damaged files
+        raise SignalError(reason(error)[:200]) from None
     return Found(vertices, Polygons(faces.reshape(-1), np.full(len(faces), 3)), painted)
 
 
 _KINDS = {
     "glb": _Kind(300, _read_glb),
+    "ply_text": _Kind(200, read_ply),
     "ply": _Kind(300, read_ply),
     "stl": _Kind(200, read_binary_stl),
     "stl_text": _Kind(300, read_text_stl),
@@ -61,6 +67,7 @@ def sniff(data: bytes) -> str | None:
     start = plain(data[: 1 << 20])
     looks = {
         "glb": data[:4] == b"glTF",
+        "ply_text": re.match(rb"\s*ply\s[^\0]*?\bformat\s+ascii\b", start),
         "ply": re.match(rb"\s*ply\s", start),
         "stl": is_binary(data),
         "stl_text": re.match(rb"\s*solid\b", start, re.IGNORECASE) and re.search(rb"(?i)\b(facet|endsolid)\b", start),
@@ -93,8 +100,6 @@ def read_mesh(data: bytes, name: str) -> Mesh:
         raise SignalError(f"cannot read {name} as a mesh: it needs too much memory") from None
     except SignalError as error:
         raise SignalError(f"cannot read {name} as a mesh: {error}") from None
-    except (Exception, SystemExit) as error:  # noqa: BLE001  the library raises anything on damaged files
-        raise SignalError(f"cannot read {name} as a mesh: {reason(error)[:200]}") from None
     mesh = checked_mesh(parts.vertices, faces, name)
     for remark in parts.remarks:
         warnings.warn(f"{name}: {remark}", stacklevel=3)

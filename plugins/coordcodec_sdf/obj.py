@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from coordcodec.errors import SignalError
-from coordcodec_sdf.polygons import Found, Polygons
+from coordcodec_sdf.polygons import Found, Polygons, absent
 from coordcodec_sdf.words import Integers, Words, blocks, plain, ranges, uncommented
 
 _SLASH = ord("/")
@@ -30,6 +30,8 @@ def read_obj(data: bytes) -> Found:
         painted, curved = painted or block.painted, curved or block.curved
     vertices = np.concatenate([np.zeros((0, 3)), *(v for v, _, _ in parts)])
     corners, counts = (np.concatenate([np.zeros(0, np.int64), *(p[k] for p in parts)]) for k in (1, 2))
+    if (corners >= len(vertices)).any():
+        raise SignalError(absent(f"vertex {corners.max() + 1} of {len(vertices)}"))
     if curved and not len(counts):
         raise SignalError("it holds free-form surfaces (surf) but no faces; export it as polygons")
     remarks = ("its free-form surfaces are not read, only its faces are; export them as polygons",) if curved else ()
@@ -85,5 +87,5 @@ class _Block:
         if (wrong := (named == 0) | (corners < 0)).any():
             number = named[wrong][0]
             why = "OBJ counts from 1" if number == 0 else f"{before[wrong][0]} vertices stand before it"
-            raise SignalError(f"its faces name vertices that do not exist: one names vertex {number}, but {why}")
+            raise SignalError(absent(f"vertex {number}, but {why}"))
         return corners, counts

@@ -32,11 +32,11 @@ def read_off(data: bytes) -> Found:
         raise SignalError("it is OFF of other dimensions than three; save its surface in three")
     table = Table.of(text[header.end() :])
     lengths = np.diff(table.heads, append=len(table.values))
-    if len(table.values) < 2 or not (table.values[:2] >= 0).all():
-        raise SignalError("its first numbers are not how many vertices and faces it has")
+    if len(table.values) < 2 or (table.values[:2] < 0).any():
+        raise SignalError("it does not begin with how many vertices and faces it has")
     counted = 2 if lengths[0] == 2 else 3  # the number of edges is left out by some
-    vertices, faces = (int(x) for x in table.values[:2])
-    if vertices + 2 * faces > len(table.values):
+    vertices, faces = indices(table.values[:2]).tolist()
+    if vertices + faces > len(table.values):
         raise table.lacking()
     lines = np.flatnonzero(table.heads >= counted)[: vertices + faces]
     if len(lines) == vertices + faces:
@@ -45,7 +45,9 @@ def read_off(data: bytes) -> Found:
         raise table.lacking()
     else:
         points, polygons, more = _run_together(table, counted, vertices, faces)
-    return Found(points, polygons, textured or coloured or more)
+    rest = len(np.flatnonzero(table.heads >= counted)) - len(lines)
+    remarks = (f"{rest} lines behind its {faces} faces are not read",) if rest else ()
+    return Found(points, polygons, textured or coloured or more, remarks)
 
 
 def _by_lines(table: Table, starts: Any, lengths: Any, vertices: int) -> tuple[Points, Polygons, bool]:

@@ -20,6 +20,9 @@ _KINDS = {
 }
 _COUNTS = {name: kind for name, kind in _KINDS.items() if kind[0] != "f"}
 _ORDERS = {"ascii": "", "binary_little_endian": "<", "binary_big_endian": ">"}
+_TAIL = 12
+"""More bytes than that behind everything are worth a word: they may be rows that were counted wrongly."""
+_LONGEST = 1 << 20
 _CORNERS = ("vertex_indices", "vertex_index", "vertex_indexes", "indices")
 _PAINT = ("red", "diffuse_red", "texcoord", "texture_u", "texnumber")
 
@@ -54,7 +57,7 @@ def read_ply(data: bytes) -> Found:
     for element in header.elements:
         columns, at = read_rows(cells, at, element.rows, element.fields, _wanted(element))
         row += element.rows
-        aligned = aligned and (table is None or at == np.append(table.heads, len(table.values))[row : row + 1])
+        aligned = aligned and (table is None or table.begins_line(at, row))
         if element.name == "vertex" and element.rows:
             points = _points(columns)
         if element.name == "face" and element.rows:
@@ -65,13 +68,17 @@ def read_ply(data: bytes) -> Found:
         raise SignalError("it is damaged: its lines do not hold what its header declares")
     corners = np.concatenate([np.zeros(0, np.int64), *(p.corners for p in polygons)])
     counts = np.concatenate([np.zeros(0, np.int64), *(p.counts for p in polygons)])
+    rest = len(cells.cells) - at
+    remarks = (f"{rest} {'bytes' if table is None else 'numbers'} behind its {row} rows are not read",)
     names = {f.name for element in header.elements for f in element.fields}
-    return Found(points, Polygons(corners, counts), any(name in names for name in _PAINT))
+    return Found(
+        points, Polygons(corners, counts), any(name in names for name in _PAINT), remarks if rest > _TAIL else ()
+    )
 
 
 def _header(data: bytes) -> _Header:
     """What a PLY file says of itself."""
-    end = re.search(rb"[\r\n][ \t]*end_header[ \t]*(\r?\n|\r|\Z)", data)
+    end = re.search(rb"[\r\n][ \t]*end_header[ \t]*(\r?\n|\r|\Z)", data[:_LONGEST])
     if end is None:
         raise SignalError("its header has no end (end_header)")
     lines = re.split(rb"[\r\n]+", data[: end.start()])

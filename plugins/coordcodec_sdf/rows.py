@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable, Container
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from coordcodec.errors import SignalError
-from coordcodec_sdf.words import Integers, Table, ranges
+from coordcodec_sdf.words import CUT_OFF, Integers, Table, ranges
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ class Bytes:
 
     def lacking(self) -> SignalError:
         """The error of a file that ends too early."""
-        return SignalError("it is cut off: it holds less than its header declares")
+        return SignalError(CUT_OFF)
 
 
 class Numbers:
@@ -80,6 +81,7 @@ class Numbers:
 
 
 Cells = Bytes | Numbers
+_MOST = 10_000_000
 
 
 def read_rows(
@@ -105,8 +107,10 @@ def _equal(
     for field in fields:
         count = 1
         if field.count:
-            count = _checked(cells.counter(field.count)(at))
-            at += cells.width(field.count)
+            place, at = at, at + cells.width(field.count)
+            if at > len(cells.cells):
+                raise cells.lacking()
+            count = _checked(cells.counter(field.count)(place))
         places.append((field, at - start, count))
         at += count * cells.width(field.kind)
         if at > len(cells.cells):
@@ -134,28 +138,28 @@ def _walked(
 ) -> tuple[dict[str, Column], int]:
     """The fields of rows of any lengths: they are walked through one by one to find where each begins."""
     kept = [f for f in fields if f.name in wanted]
+    if rows > _MOST:
+        raise SignalError(f"it has {rows} rows of unequal lengths, at most {_MOST} are read; simplify it first")
     steps = [
         (f.count and cells.counter(f.count), cells.width(f.count or f.kind), cells.width(f.kind), f in kept)
         for f in fields
     ]
-    places, counts, at, size = [], [], start, len(cells.cells)
+    places, counts = array("q"), array("q")
+    at, size = start, len(cells.cells)
     for _ in range(rows):
         for counter, width, item, keep in steps:
-            count = 1
-            place = at
+            if at + width > size:
+                raise cells.lacking()
+            place, count = at, 1
+            at += width
             if counter:
-                if at + width > size:
+                count = _checked(counter(place))
+                place, at = at, at + count * item
+                if at > size:
                     raise cells.lacking()
-                count = _checked(counter(at))
-                place = at + width
-                at = place + count * item
-            else:
-                at += width
             if keep:
                 places.append(place)
                 counts.append(count)
-        if at > size:
-            raise cells.lacking()
     first, many = (np.array(x, dtype=np.int64).reshape(rows, len(kept)) for x in (places, counts))
     columns = {}
     for k, field in enumerate(kept):

@@ -27,7 +27,7 @@ def is_binary(data: bytes) -> bool:
     count = int.from_bytes(data[80:84], "little")
     if len(data) == _HEADER + _FACET.itemsize * count:
         return True
-    first = data[_HEADER : _HEADER + 100 * _FACET.itemsize]
+    first = data[_HEADER : _HEADER + _FACET.itemsize * (min(count, 100) or 100)]
     facets = np.frombuffer(first, _FACET, len(first) // _FACET.itemsize)
     return b"\0" in first and len(facets) > 0 and _plausible(facets)
 

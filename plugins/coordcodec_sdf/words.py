@@ -17,6 +17,9 @@ from coordcodec.errors import SignalError
 Integers = NDArray[np.int64]
 _BLOCK = 1 << 22
 """Bytes that are looked at together: what is computed of them stays in the processor's cache."""
+_LONGEST = 1 << 26
+_WORDS = {np.float64: "number", np.int64: "whole number"}
+CUT_OFF = "it is cut off: it holds less than it declares; copy or export it again"
 _NUMBER = re.compile(rb"[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?|[-+]?(nan|inf|infinity)", re.IGNORECASE)
 _WHOLE = re.compile(rb"[-+]?\d+")
 
@@ -40,6 +43,11 @@ def shown(text: bytes) -> str:
     return f"'{printable[:40]}...'" if len(printable) > 40 else f"'{printable}'"
 
 
+def not_a(what: str, word: bytes) -> SignalError:
+    """The error of a word that is no number, or no whole one."""
+    return SignalError(f"{shown(word)} stands where a {what} is expected; repair or export it again")
+
+
 @dataclass(frozen=True)
 class Words:
     """The words of a text: (n,) where each begins and ends. What is not above a blank in ASCII separates them."""
@@ -51,7 +59,11 @@ class Words:
 
     @classmethod
     def of(cls, text: bytes) -> Words:
-        """All words of a text."""
+        """All words of a text. Raises SignalError for one that is too long."""
+        if len(text) > _LONGEST:
+            raise SignalError(
+                f"it has a line of {len(text)} bytes, at most {_LONGEST} are read; write it in shorter ones"
+            )
         chars = np.frombuffer(text, np.uint8)
         inside = np.zeros(len(chars) + 2, bool)
         np.greater(chars, 32, out=inside[1:-1])
@@ -96,14 +108,15 @@ class Words:
         except (ValueError, DeprecationWarning):
             found = np.zeros(0, kind)
         if len(found) != len(which):
-            raise SignalError(f"{shown(self._no_number(which, kind, ends))} is no number")
+            raise not_a(_WORDS[kind], self._no_number(which, kind, ends))
         return found
 
     def _no_number(self, which: Integers, kind: Any, ends: Integers | None) -> bytes:
         pattern = _WHOLE if kind is np.int64 else _NUMBER
-        pairs = zip(self.starts[which].tolist(), (self.ends[which] if ends is None else ends).tolist(), strict=True)
-        words = (self.text[start:end] for start, end in pairs)
-        return next((word for word in words if not pattern.fullmatch(word)), b"")
+        for number, end in zip(which, self.ends[which] if ends is None else ends, strict=True):
+            if not pattern.fullmatch(self.text[self.starts[number] : end]):
+                return self.word(number)
+        return b""
 
 
 def blocks(text: bytes) -> Iterator[Words]:
@@ -145,9 +158,15 @@ class Table:
                 break
         return cls(np.concatenate(values), np.concatenate(heads), rest)
 
+    def begins_line(self, number: int, line: int) -> bool:
+        """Whether a number begins a line, counted from 0; the end of all begins the line behind the last one."""
+        if line < len(self.heads):
+            return bool(self.heads[line] == number)
+        return line == len(self.heads) and number == len(self.values)
+
     def lacking(self) -> SignalError:
         """The error of a file that holds fewer numbers than it declares."""
-        return SignalError(f"{shown(self.rest)} is no number" if self.rest else "it is cut off: numbers are missing")
+        return not_a("number", self.rest) if self.rest else SignalError(CUT_OFF)
 
 
 def ranges(starts: Integers, counts: Integers) -> Integers:
@@ -160,5 +179,5 @@ def indices(numbers: NDArray[Any]) -> Integers:
     """Numbers of any kind as whole ones. Raises SignalError for those that are not whole."""
     whole = numbers.astype(np.int64)
     if numbers.dtype.kind == "f" and not (whole == numbers).all():
-        raise SignalError(f"its faces name vertex {numbers[whole != numbers][0]:g}, expected whole numbers")
+        raise not_a("whole number", f"{numbers[whole != numbers][0]:g}".encode())
     return whole
