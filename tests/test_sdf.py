@@ -497,7 +497,6 @@ def outcome(path):
 REFUSED = {
     "dr_deg_faces.obj": "encloses no volume",
     "dr_degenerate_mesh.obj": "extent of 0",
-    "dr_delim_test.ply": "cannot read",
     "dr_eof_test.obj": "open surface",
     "dr_extra_vertex.obj": "open surface",
     "dr_inf_nan.obj": "not finite",

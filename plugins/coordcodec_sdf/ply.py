@@ -72,7 +72,10 @@ def read_ply(data: bytes) -> Found:
     remarks = (f"{rest} {'bytes' if table is None else 'numbers'} behind its {row} rows are not read",)
     names = {f.name for element in header.elements for f in element.fields}
     return Found(
-        points, Polygons(corners, counts), any(name in names for name in _PAINT), remarks if rest > _TAIL else ()
+        points,
+        Polygons(corners, counts),
+        any(name in names for name in _PAINT),
+        remarks if rest > (_TAIL if table is None else 0) else (),
     )
 
 

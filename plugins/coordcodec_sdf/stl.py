@@ -81,7 +81,7 @@ def read_text_stl(data: bytes) -> Found:
     Raises SignalError for facets that have not three corners, as those have where a file is cut off.
     """
     # A name goes to the end of its line, but for files that are one line.
-    text = re.sub(rb"solid\b(?:(?!\bfacet\s+normal\b)[^\n])*", b"", plain(data).lower())
+    text = re.sub(rb"solid\b(?:(?!\bfacet[ \t]+normal[ \t]+[-+.\d])[^\n])*", b"", plain(data).lower())
     parts = [np.zeros((0, 3))]
     start = 0
     while start < len(text):
