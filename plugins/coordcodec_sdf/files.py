@@ -53,11 +53,11 @@ def _read_glb(data: bytes) -> Found:
 
 _KINDS = {
     "glb": _Kind(300, _read_glb),
-    "ply_text": _Kind(200, read_ply),
+    "ply_text": _Kind(150, read_ply),
     "ply": _Kind(300, read_ply),
     "stl": _Kind(200, read_binary_stl),
     "stl_text": _Kind(300, read_text_stl),
-    "off": _Kind(200, read_off),
+    "off": _Kind(150, read_off),
     "obj": _Kind(300, read_obj),
 }
 

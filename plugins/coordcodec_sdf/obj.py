@@ -63,13 +63,15 @@ class _Block:
         self.is_face = (initial == ord("f")) & ((length == 1) | outline)
         textured = (initial == ord("v")) & (length == 2) & (second == ord("t"))
         self.painted = bool(textured.any() or (self.counts[self.is_vertex] >= 6).any())
-        self.curved = any(words.word(k) == b"surf" for k in heads[(initial == ord("s")) & (length == 4)])
+        four = first[length == 4]
+        self.curved = bool((words.chars[np.add.outer(four, np.arange(4))] == tuple(b"surf")).all(axis=1).any())
 
     def vertices(self) -> NDArray[np.float64]:
         """(v, 3)."""
         heads, counts = self.heads[self.is_vertex], self.counts[self.is_vertex]
         if (counts < 3).any():
-            raise SignalError(f"{self.words.line(heads[counts < 3][0])} is no vertex, expected three numbers")
+            line = self.words.line(heads[counts < 3][0])
+            raise SignalError(f"{line} is no vertex, expected three numbers; repair or export it again")
         return self.words.numbers(np.add.outer(heads, [1, 2, 3]).reshape(-1)).reshape(-1, 3)
 
     def faces(self, seen: int) -> tuple[Integers, Integers]:

@@ -33,7 +33,7 @@ def read_off(data: bytes) -> Found:
     table = Table.of(text[header.end() :])
     lengths = np.diff(table.heads, append=len(table.values))
     if len(table.values) < 2 or (table.values[:2] < 0).any():
-        raise SignalError("it does not begin with how many vertices and faces it has")
+        raise SignalError("it does not begin with how many vertices and faces it has; export it again")
     counted = 2 if lengths[0] == 2 else 3  # the number of edges is left out by some
     vertices, faces = indices(table.values[:2]).tolist()
     if vertices + faces > len(table.values):
@@ -53,12 +53,12 @@ def read_off(data: bytes) -> Found:
 def _by_lines(table: Table, starts: Any, lengths: Any, vertices: int) -> tuple[Points, Polygons, bool]:
     """A vertex or a face in each line, whatever follows it there, and whether something follows a face."""
     if (lengths[:vertices] < 3).any():
-        raise SignalError("it is damaged: a vertex has fewer than three numbers")
+        raise SignalError("it is damaged: a vertex has fewer than three numbers; export it again")
     points = table.values[np.add.outer(starts[:vertices], np.arange(3))].reshape(-1, 3)
     starts, lengths = starts[vertices:], lengths[vertices:]
     counts = indices(table.values[starts])
     if ((counts < 0) | (counts >= lengths)).any():
-        raise SignalError("it is damaged: a face has fewer corners than it declares")
+        raise SignalError("it is damaged: a face has fewer corners than it declares; export it again")
     return (
         points,
         Polygons(indices(table.values[ranges(starts + 1, counts)]), counts),

@@ -65,7 +65,7 @@ def read_ply(data: bytes) -> Found:
         if element.name == "tristrips" and element.rows:
             polygons.append(_unstripped(columns))
     if not aligned and at < len(cells.cells):
-        raise SignalError("it is damaged: its lines do not hold what its header declares")
+        raise SignalError("it is damaged: its lines do not hold what its header declares; export it again")
     corners = np.concatenate([np.zeros(0, np.int64), *(p.corners for p in polygons)])
     counts = np.concatenate([np.zeros(0, np.int64), *(p.counts for p in polygons)])
     rest = len(cells.cells) - at
@@ -83,7 +83,7 @@ def _header(data: bytes) -> _Header:
     """What a PLY file says of itself."""
     end = re.search(rb"[\r\n][ \t]*end_header[ \t]*(\r?\n|\r|\Z)", data[:_LONGEST])
     if end is None:
-        raise SignalError("its header has no end (end_header)")
+        raise SignalError("its header has no end (end_header); copy or export it again")
     lines = re.split(rb"[\r\n]+", data[: end.start()])
     order, elements = None, []
     for line in lines[1:]:
@@ -121,13 +121,13 @@ def _wanted(element: _Element) -> tuple[str, ...]:
 
 def _points(columns: dict[str, Column]) -> Points:
     if set(columns) != set("xyz") or any((c.counts != 1).any() for c in columns.values()):
-        raise SignalError("its vertices have no x, y and z")
+        raise SignalError("its vertices have no x, y and z; export it again")
     return np.stack([columns[axis].values for axis in "xyz"], axis=1).astype(np.float64)
 
 
 def _polygons(columns: dict[str, Column]) -> Polygons:
     if not columns:
-        raise SignalError("its faces have no list of vertices (vertex_indices)")
+        raise SignalError("its faces have no list of vertices (vertex_indices); export it again")
     (column,) = columns.values()
     return Polygons(indices(column.values), column.counts)
 

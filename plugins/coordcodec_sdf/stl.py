@@ -55,7 +55,7 @@ def read_binary_stl(data: bytes) -> Found:
         data, held = data + b"\0\0", count  # the attribute of the last facet is left out by some
     used = held if count in _UNKNOWN else count
     if used > held:
-        raise SignalError(f"it is cut off: its header counts {count} facets, it holds {held}")
+        raise SignalError(f"it is cut off: its header counts {count} facets, it holds {held}; copy or export it again")
     facets = np.frombuffer(data, _FACET, held, _HEADER)
     behind = facets[used:]
     # More of the same is a wrong count, anything else somebody's notes or what a disk is filled up with.
@@ -96,15 +96,14 @@ def _corners(words: Words) -> Points:
     """The corners (3 f, 3) of the facets among some words."""
     facets, corners = _named(words, b"facet"), _named(words, b"vertex")
     if len(corners) != 3 * len(facets):
-        raise SignalError(
-            f"it is damaged or cut off: {len(corners)} corners in {len(facets)} facets, expected three in each"
-        )
+        held = f"{len(corners)} corners in {len(facets)} facets"
+        raise SignalError(f"it is damaged or cut off: {held}, expected three in each; copy or export it again")
     corners = corners.reshape(-1, 3)
     if (corners[:, 0] < facets).any() or (corners[:-1, 2] > facets[1:]).any():
-        raise SignalError("it is damaged: some of its facets have not three corners")
+        raise SignalError("it is damaged: some of its facets have not three corners; export it again")
     which = np.add.outer(corners.reshape(-1), [1, 2, 3]).reshape(-1)
     if len(which) and which[-1] >= len(words):
-        raise SignalError("it is cut off in the middle of a facet")
+        raise SignalError("it is cut off in the middle of a facet; copy or export it again")
     return words.numbers(which).reshape(-1, 3)
 
 
