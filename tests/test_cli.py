@@ -214,6 +214,7 @@ def on_a_terminal(arguments, folder):
 
 def test_a_terminal_sees_progress_unless_quiet(picture, tmp_path):
     shown = on_a_terminal(["compress", "photo.png", "--effort", "1", "--width", "8"], tmp_path)
+    assert "read  " in shown
     assert "fit" in shown
     assert "quantize" in shown
     assert "100%" in shown

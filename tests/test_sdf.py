@@ -275,6 +275,15 @@ def test_thin_walls_are_said():
         read(trimesh.creation.box((1, 1, 0.001)))
 
 
+def test_hidden_parts_of_slow_meshes_get_fewer_points_too(monkeypatch):
+    monkeypatch.setattr("coordcodec_sdf.solid._CROWDED", 1e-9)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        solid = read(trimesh.util.concatenate([sphere(3), sphere(3, at=(1, 0, 0))]), samples=1000).original
+    assert solid.mixed is not None
+    assert len(solid._cloud.data) == 10_000
+
+
 def test_slow_meshes_get_fewer_samples_and_say_so():
     angle = np.linspace(0, 2 * np.pi, 400, endpoint=False)
     ring = np.stack([1e-2 * np.cos(angle), 1e-2 * np.sin(angle)], axis=1)
@@ -497,7 +506,6 @@ def outcome(path):
 REFUSED = {
     "dr_deg_faces.obj": "encloses no volume",
     "dr_degenerate_mesh.obj": "extent of 0",
-    "dr_delim_test.ply": "cannot read",
     "dr_eof_test.obj": "open surface",
     "dr_extra_vertex.obj": "open surface",
     "dr_inf_nan.obj": "not finite",

@@ -56,7 +56,10 @@ def compress(a: argparse.Namespace) -> None:
     options = options_of(a, modality.read_options, modality.name)
     check_preview(a, modality)
     began = time.process_time()
-    signal = modality.read(source(a.input), **options)
+    with progress_bar(a.quiet) as watch:
+        if watch:
+            watch("read", 0, 0)
+        signal = modality.read(source(a.input), **options)
     if a.dry_run:
         expected = codec.plan_signal(signal, modality, recipe, time.process_time() - began)
         show_forecast(a, output, expected, signal, modality)

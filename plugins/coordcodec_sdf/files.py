@@ -6,6 +6,8 @@ import io
 import logging
 import re
 import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -14,25 +16,63 @@ from numpy.typing import NDArray
 from coordcodec.errors import RecipeError, SignalError, reason
 from coordcodec_sdf.glb import check_glb
 from coordcodec_sdf.meshes import Faces, Mesh, Points, checked_mesh
+from coordcodec_sdf.obj import read_obj
+from coordcodec_sdf.off import HEADER, read_off
+from coordcodec_sdf.ply import read_ply
+from coordcodec_sdf.polygons import Found, Polygons, triangles
 from coordcodec_sdf.settings import MAX_FACES
+from coordcodec_sdf.stl import is_binary, read_binary_stl, read_text_stl
+from coordcodec_sdf.words import plain, uncommented
 
 SUFFIXES = (".ply", ".obj", ".stl", ".off", ".glb")
-_MEGABYTES = {"ply": 300, "obj": 130, "stl": 200, "stl_ascii": 130, "off": 80, "glb": 300}
-"""The largest file of each kind that is read: what trimesh needs for it stays below 2 GB."""
+
+
+@dataclass(frozen=True)
+class _Kind:
+    """megabytes: the largest file that is read: what that needs stays below 2 GB of memory."""
+
+    megabytes: int
+    read: Callable[[bytes], Found]
+
+
+def _read_glb(data: bytes) -> Found:
+    import trimesh
+
+    check_glb(data)
+    logging.getLogger("trimesh").addHandler(logging.NullHandler())
+    # From memory and without a resolver: a file cannot make it open its neighbours or the network.
+    options: Any = {"file_type": "glb", "process": False, "resolver": None, "skip_materials": True}
+    try:
+        vertices, faces, painted = join(trimesh.load_scene(io.BytesIO(data), **options))
+    except (SignalError, MemoryError):
+        raise
+    except (Exception, SystemExit) as error:  # noqa: BLE001  the library raises anything on damaged files
+        raise SignalError(reason(error)[:200]) from None
+    return Found(vertices, Polygons(faces.reshape(-1), np.full(len(faces), 3)), painted)
+
+
+_KINDS = {
+    "glb": _Kind(300, _read_glb),
+    "ply_text": _Kind(150, read_ply),
+    "ply": _Kind(300, read_ply),
+    "stl": _Kind(200, read_binary_stl),
+    "stl_text": _Kind(300, read_text_stl),
+    "off": _Kind(150, read_off),
+    "obj": _Kind(300, read_obj),
+}
 
 
 def sniff(data: bytes) -> str | None:
-    """The kind of mesh file, by its contents: a key of `_MEGABYTES`, or None."""
-    start = data[: 1 << 20]
-    # Binary STL may begin with the word "solid" too; only its size tells.
-    stl = len(data) >= 84 and len(data) == 84 + 50 * int.from_bytes(data[80:84], "little")
+    """The kind of mesh file, by its contents: a key of `_KINDS`, or None."""
+    start = plain(data[: 1 << 20])
     looks = {
-        "glb": start[:4] == b"glTF",
-        "ply": re.match(rb"ply\s", start),
-        "stl": stl,
-        "off": re.match(rb"\s*(#[^\n]*\n\s*)*(ST)?C?N?OFF\b", start),
-        "stl_ascii": re.match(rb"\s*solid\b", start) and re.search(rb"\b(facet|endsolid)\b", start),
-        "obj": b"\0" not in start and re.search(rb"^[ \t]*(v[ \t]+[-+.\d]|f[ \t]+[-\d])", start, re.MULTILINE),
+        "glb": data[:4] == b"glTF",
+        "ply_text": re.match(rb"\s*ply\s[^\0]*?\bformat\s+ascii\b", start),
+        "ply": re.match(rb"\s*ply\s", start),
+        "stl": is_binary(data),
+        "stl_text": re.match(rb"\s*solid\b", start, re.IGNORECASE) and re.search(rb"(?i)\b(facet|endsolid)\b", start),
+        "off": HEADER.match(uncommented(start)),
+        "obj": b"\0" not in start and re.search(rb"(?im)^[ \t]*(v[ \t]+[-+.\d]|f[ \t]+[-\d])", start),
     }
     return next((kind for kind, fits in looks.items() if fits), None)
 
@@ -41,51 +81,31 @@ def read_mesh(data: bytes, name: str) -> Mesh:
     """Read a PLY, OBJ, STL, OFF or GLB file, its parts joined, its polygons as triangles.
 
     Raises SignalError when it is none of these, damaged, or holds no usable mesh (see `checked_mesh`); warns, in
-    one line, of colours and textures.
+    one line each, of colours and textures, and of what was not as it should be.
     """
     if not data:
         raise SignalError(f"{name} is empty")
-    kind = sniff(data)
-    if kind is None:
+    found = sniff(data)
+    if found is None:
         raise SignalError(f"cannot read {name} as a mesh: it holds nothing that is PLY, OBJ, STL, OFF or GLB")
-    if len(data) > _MEGABYTES[kind] * 1_000_000:
-        raise SignalError(f"{name} has {len(data)} bytes, at most {_MEGABYTES[kind]} MB are read; simplify it first")
-    if kind == "glb":
-        check_glb(data, name)
+    kind = _KINDS[found]
+    if len(data) > kind.megabytes * 1_000_000:
+        raise SignalError(f"{name} has {len(data)} bytes, at most {kind.megabytes} MB are read; simplify it first")
     try:
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore")  # the library's own remarks; what matters is checked below
-            scene = _load(data, kind)
-            vertices, faces, painted = join(scene)
+            parts = kind.read(data)
+            faces = triangles(parts.vertices, parts.polygons)
     except MemoryError:
         raise SignalError(f"cannot read {name} as a mesh: it needs too much memory") from None
     except SignalError as error:
-        raise SignalError(f"{name} {error}") from None
-    except (Exception, SystemExit) as error:  # noqa: BLE001  the parsers raise anything on damaged files
-        raise SignalError(f"cannot read {name} as a mesh: {reason(error)[:200]}") from None
-    mesh = checked_mesh(vertices, faces, name)
-    if painted:
+        raise SignalError(f"cannot read {name} as a mesh: {error}") from None
+    mesh = checked_mesh(parts.vertices, faces, name)
+    for remark in parts.remarks:
+        warnings.warn(f"{name}: {remark}", stacklevel=3)
+    if parts.painted:
         warnings.warn(f"{name}: its colours or textures are not carried, only its shape is", stacklevel=3)
     return mesh
-
-
-def _load(data: bytes, kind: str) -> Any:
-    import trimesh
-
-    logging.getLogger("trimesh").addHandler(logging.NullHandler())
-    if kind == "ply":
-        data = _mended_ply(data)
-    options: dict[str, Any] = {"skip_materials": True} if kind in ("obj", "ply", "glb") else {}
-    # From memory and without a resolver: a file cannot make it open its neighbours or the network.
-    return trimesh.load_scene(io.BytesIO(data), file_type=kind, process=False, resolver=None, **options)
-
-
-def _mended_ply(data: bytes) -> bytes:
-    """The file with line feeds in its header: some programs end its lines with carriage returns alone."""
-    end = data[: 1 << 16].find(b"end_header\r")
-    if end < 0 or b"\n" in data[:end]:
-        return data
-    return data[:end].replace(b"\r", b"\n") + b"end_header\n" + data[end + len(b"end_header\r") :]
 
 
 def join(scene: Any) -> tuple[Points, Faces, bool]:
@@ -104,7 +124,7 @@ def join(scene: Any) -> tuple[Points, Faces, bool]:
             continue
         count += len(faces)
         if count > MAX_FACES:
-            raise SignalError(f"has more than {MAX_FACES} faces, the most that are read; simplify it first")
+            raise SignalError(f"it has more than {MAX_FACES} faces, the most that are read; simplify it first")
         parts.append(_placed(np.asarray(part.vertices), np.asarray(faces), np.asarray(matrix)))
         visual = getattr(part, "visual", None)
         painted = painted or (visual is not None and visual.kind is not None)

@@ -12,22 +12,20 @@ MAX_NODES = 20_000
 _FOREIGN = ("KHR_draco_mesh_compression", "EXT_meshopt_compression", "KHR_mesh_quantization")
 
 
-def check_glb(data: bytes, name: str) -> None:
+def check_glb(data: bytes) -> None:
     """Check the header, the arrays' sizes and that the scene is a forest (glTF 2.0, 3.5.2). Raises SignalError."""
     try:
         document = _document(data)
         _check_accessors(document, len(data))
         _check_nodes(document)
-    except SignalError as error:
-        raise SignalError(f"cannot read {name} as a mesh: {error}") from None
     except (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError):
-        raise SignalError(f"cannot read {name} as a mesh: its GLB header is damaged") from None
+        raise SignalError("its GLB header is damaged") from None
 
 
 def _document(data: bytes) -> dict[str, Any]:
     length = int.from_bytes(data[12:16], "little")
     if len(data) < 20 + length or data[16:20] != b"JSON":
-        raise SignalError("truncated GLB file")
+        raise SignalError("it is a GLB file that is cut off")
     document = json.loads(data[20 : 20 + length])
     if not isinstance(document, dict):
         raise SignalError("its GLB header is damaged")

@@ -97,8 +97,7 @@ def checked_mesh(vertices: Any, faces: Any, name: str) -> Mesh:
 
 
 def _cleaned(vertices: Points, faces: Faces, name: str) -> Mesh:
-    used, faces = np.unique(faces, return_inverse=True)
-    vertices, faces = vertices[used], faces.reshape(-1, 3)
+    vertices, faces = _used(vertices, faces)
     if not np.isfinite(vertices).all():
         raise SignalError(f"{name} has vertices that are not finite numbers (NaN or infinity); repair it first")
     low, high = vertices.min(axis=0), vertices.max(axis=0)
@@ -113,8 +112,14 @@ def _cleaned(vertices: Points, faces: Faces, name: str) -> Mesh:
     solid = unit.areas > 1e-18
     if not solid.any():
         raise SignalError(f"{name} has no area: all its faces lie in one point or one line")
-    used, faces = np.unique(faces[solid], return_inverse=True)
-    return Mesh(vertices[used], faces.reshape(-1, 3))
+    return Mesh(vertices, faces) if solid.all() else Mesh(*_used(vertices, faces[solid]))
+
+
+def _used(vertices: Points, faces: Faces) -> tuple[Points, Faces]:
+    """The vertices that faces name, in their order, and the faces with their new numbers."""
+    used = np.zeros(len(vertices), bool)
+    used[faces] = True
+    return vertices[used], (np.cumsum(used) - 1)[faces]
 
 
 def rounded(value: float, tolerance: float) -> float:

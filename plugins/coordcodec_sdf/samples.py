@@ -11,12 +11,10 @@ from numpy.typing import NDArray
 from coordcodec.data import Floats
 from coordcodec_sdf.meshes import Mesh, Points, rounded
 from coordcodec_sdf.settings import EXTENT, SEED, WIDTHS
-from coordcodec_sdf.solid import Mask, Solid, winding
+from coordcodec_sdf.solid import Mask, Solid, fewer_where_crowded, winding
 
 _CELLS = 24
 """Cells per axis of the grid that tells which samples are far from the surface."""
-_CROWDED = 50.0
-"""Faces whose boxes overlap so many others make a query slow, and get fewer samples."""
 
 
 @dataclass(frozen=True)
@@ -45,10 +43,7 @@ class Frame:
 
 def affordable(mesh: Mesh, count: int, name: str) -> int:
     """As many samples as asked for, or fewer, with a warning, where slender faces make every query slow."""
-    corners = mesh.vertices[mesh.faces]
-    boxes = (corners.max(axis=1) - corners.min(axis=1)).prod(axis=1).sum()
-    crowd = float(boxes) / max(float((mesh.bounds[1] - mesh.bounds[0]).prod()), 1e-12)
-    fewer = max(10_000, int(count * _CROWDED / max(crowd, 1e-9)))
+    fewer = fewer_where_crowded(mesh, count)
     if fewer >= count:
         return count
     warnings.warn(

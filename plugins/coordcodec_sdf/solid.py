@@ -24,6 +24,8 @@ SIDE = 1e-4
 """How far from the surface its two sides are probed, as a share of the mesh's diagonal."""
 _CLOUD = 100_000
 """Points that stand for the visible surface where a mesh has hidden parts."""
+_CROWDED, _LEAST = 50.0, 10_000
+"""Faces whose boxes overlap so many others make a query slow; there are fewer of them then, but so many at least."""
 
 
 @dataclass(frozen=True)
@@ -105,7 +107,16 @@ class Solid:
     def _cloud(self) -> Any:
         from scipy.spatial import cKDTree
 
-        return cKDTree(self.surface_points(_CLOUD, np.random.default_rng(0))[0])
+        count = fewer_where_crowded(self.mesh, _CLOUD)
+        return cKDTree(self.surface_points(count, np.random.default_rng(0))[0])
+
+
+def fewer_where_crowded(mesh: Mesh, count: int) -> int:
+    """As many queries as asked for, or fewer where slender faces, whose boxes overlap, would make them take minutes."""
+    corners = mesh.vertices[mesh.faces]
+    boxes = float((corners.max(axis=1) - corners.min(axis=1)).prod(axis=1).sum())
+    crowd = boxes / max(float((mesh.bounds[1] - mesh.bounds[0]).prod()), 1e-12)
+    return min(count, max(_LEAST, int(count * _CROWDED / max(crowd, 1e-9))))
 
 
 def winding(mesh: Mesh, points: Points) -> Points:
