@@ -19,6 +19,7 @@ from coordcodec.decoder import Compressed
 from coordcodec.encoder.encode import Encoded, encode
 from coordcodec.encoder.score import encode_to_score
 from coordcodec.errors import RecipeError
+from coordcodec.files import check_writable
 from coordcodec.hookspecs import Modality, Source
 from coordcodec.inits import Initialisation
 from coordcodec.plugins import in_loop, installed, modality_for
@@ -72,8 +73,10 @@ def decompress(
     """Decode a file and write it as its modality does; the options are the modality's (scale, size, region ...).
 
     init: see `open`. Raises ContainerError, InitialisationError, RecipeError for bad options, FileError when `target`
-    exists and `force` is not set.
+    exists and `force` is not set, or is `source` itself.
     """
+    if isinstance(source, str | os.PathLike):
+        check_writable(target, force, [source])
     open(source, init).write(target, force=force, **options)
 
 

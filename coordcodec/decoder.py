@@ -19,12 +19,11 @@ from coordcodec.clock import Progress
 from coordcodec.data import Field, SampleType, Signal, Symbols, grid_of
 from coordcodec.errors import ContainerError, InitialisationError, PluginError, RecipeError, SignalError
 from coordcodec.field import SumField
-from coordcodec.files import check_writable, read_bytes, write_bytes
+from coordcodec.files import check_writable, read_bytes, read_stream, write_bytes
 from coordcodec.hookspecs import Modality
 from coordcodec.info import Info, facts_of
 from coordcodec.inits import Initialisation
 from coordcodec.layers import layer_of
-from coordcodec.plugins import installed
 from coordcodec.specs import Spec
 from coordcodec.stream import container
 from coordcodec.stream.container import Container, Section
@@ -53,7 +52,7 @@ def open_file(
     elif isinstance(source, str | os.PathLike):
         data = read_bytes(source)
     else:
-        data = source.read()
+        data = read_stream(source)
     parsed = container.unpack(data, partial)
     for section in parsed.sections:
         layer_of(section.spec).check(section.spec, section.init, section.chunks, section.cut)
@@ -183,8 +182,8 @@ class Compressed:
 
     @property
     def modality(self) -> Modality:
-        """The plugin of this kind of data. Raises UnknownName when it is not installed."""
-        return plugins.modality(self.container.modality, installed())
+        """The plugin of this kind of data. Raises MissingPlugin, an UnknownName, when it is not installed."""
+        return plugins.modality_of(self.container.modality)
 
     def render(self, **options: Any) -> Any:
         """The decoded data as an array or whatever is natural for the modality; the options are the modality's."""

@@ -16,7 +16,7 @@ from typing import Any, Generic, TypeVar
 import pluggy
 
 from coordcodec.contract import Checked, fault_of, fault_of_api
-from coordcodec.errors import CoordCodecError, PluginError, RecipeError, UnknownName, reason
+from coordcodec.errors import CoordCodecError, MissingPlugin, PluginError, RecipeError, UnknownName, reason
 from coordcodec.hookspecs import GROUP, Hooks, Modality, Quantizer
 
 T = TypeVar("T", Modality, Quantizer)
@@ -166,6 +166,15 @@ def modality(name: str, plugins: Plugins | None = None) -> Modality:
     found = registry.get(name)
     entry = registry.entries[name]
     return Checked(found, f"{entry.package} {entry.version}")
+
+
+def modality_of(name: str) -> Modality:
+    """The modality that a file names, its answers checked. Raises MissingPlugin or PluginError."""
+    registry = installed().modalities
+    if name not in registry.entries and name not in registry.collisions:
+        hint = "".join(f" ({failure})" for failure in registry.failures)
+        raise MissingPlugin("modality", name, registry.entries, hint)
+    return modality(name)
 
 
 def modality_for(path: str, plugins: Plugins | None = None) -> Modality:

@@ -7,6 +7,7 @@ from typing import Any, NoReturn
 
 from coordcodec import __version__
 from coordcodec.cli import commands as run
+from coordcodec.cli import exits, streams
 from coordcodec.cli.compress import compress
 from coordcodec.cli.external import add_external
 from coordcodec.cli.options import (
@@ -34,12 +35,18 @@ class Parser(argparse.ArgumentParser):
         """Raise RecipeError."""
         raise RecipeError(f"{message} (see {self.prog} --help)")
 
+    def _print_message(self, message: str, file: Any = None) -> None:
+        """Print help or version, and do not pass over in silence that this failed."""
+        streams.say(message, end="")
+
 
 def build_parser() -> argparse.ArgumentParser:
     """All commands and their options."""
     parser = Parser(
         prog="coordcodec",
         description="Compress anything that maps coordinates to values, as small networks or integers on its own grid.",
+        epilog=exits.in_words(),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"coordcodec {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")

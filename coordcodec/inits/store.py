@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import stat
 import warnings
 from dataclasses import dataclass
 from functools import lru_cache
@@ -156,6 +157,8 @@ def _read(path: Path) -> bytes:
 def _entry(path: Path) -> Entry | None:
     try:
         status = path.stat()
+        if not stat.S_ISREG(status.st_mode):  # a pipe would keep us waiting for ever
+            return None
         known = _known(path, status.st_size, status.st_mtime_ns)
     except OSError:  # it has gone, or leads nowhere
         return None
