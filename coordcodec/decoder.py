@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import os
 import warnings
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from io import BytesIO
@@ -21,9 +20,10 @@ from coordcodec.errors import ContainerError, InitialisationError, PluginError, 
 from coordcodec.field import SumField
 from coordcodec.files import check_writable, read_bytes, read_stream, write_bytes
 from coordcodec.hookspecs import Modality
-from coordcodec.info import Info, facts_of
+from coordcodec.info import Info, facts_of, in_short
 from coordcodec.inits import Initialisation
 from coordcodec.layers import layer_of
+from coordcodec.plugins import told_by_a_file
 from coordcodec.specs import Spec
 from coordcodec.stream import container
 from coordcodec.stream.container import Container, Section
@@ -157,7 +157,11 @@ class Compressed:
     def sample_type(self) -> SampleType | None:
         """The type, scale, offset and unit of the samples; None where neither the file nor its plugin says them."""
         kind = getattr(self.modality, "sample_type", None) if self.container.samples is None else None
-        return self.container.samples if kind is None else kind(self.container.meta)
+        if kind is None:
+            return self.container.samples
+        with told_by_a_file(self.modality):
+            found: SampleType | None = kind(self.container.meta)
+        return found
 
     def samples(self, fill: float | None = None) -> NDArray[Any]:
         """The decoded data at the signal's own samples, in their own type and unit: (n, c), in the grid's order.
@@ -187,13 +191,15 @@ class Compressed:
 
     def render(self, **options: Any) -> Any:
         """The decoded data as an array or whatever is natural for the modality; the options are the modality's."""
-        return self.modality.render(self.field, self.container.meta, **options)
+        with told_by_a_file(self.modality):
+            return self.modality.render(self.field, self.container.meta, **options)
 
     def export(self, format: str = "", **options: Any) -> bytes:
         """The bytes of an ordinary file of what `render` returns, of the kind that a suffix such as ".png" names."""
         buffer = BytesIO()
         format = format.lower() or self.modality.suffixes[0]
-        self.modality.write(self.field, self.container.meta, buffer, format=format, **options)
+        with told_by_a_file(self.modality):
+            self.modality.write(self.field, self.container.meta, buffer, format=format, **options)
         return buffer.getvalue()
 
     def write(self, target: str | os.PathLike[str], *, force: bool = False, **options: Any) -> None:
@@ -210,20 +216,21 @@ class Compressed:
             or signal.dims != self.container.dims
             or dict(theirs) != dict(ours)
         ):
-            raise SignalError(f"not the original of this file: that has {_shown(theirs)}, the file {_shown(ours)}")
+            raise SignalError(f"not the original of this file: that has {in_short(theirs)}, the file {in_short(ours)}")
         return self.modality.score(self.field, signal)
 
     @property
     def rate(self) -> float:
         """8 * len(data) in the modality's unit."""
-        return self.modality.rate(len(self.data), self.container.meta)
+        with told_by_a_file(self.modality):
+            return self.modality.rate(len(self.data), self.container.meta)
 
     @property
     def info(self) -> Info:
         """What the file says of itself; rate and rate_unit are None when the plugin is not installed."""
         try:
             rate, unit = self.rate, self.modality.rate_unit
-        except (LookupError, PluginError):
+        except (LookupError, PluginError, ContainerError):
             rate, unit = None, None
         return Info(facts_of(self.data, self.container, rate, unit) | {"init": self._init_info()})
 
@@ -233,9 +240,3 @@ class Compressed:
         digits = self.container.init.hex()
         names = [self.init.name] if self.init else [e.name for e in inits.available() if e.sha256.startswith(digits)]
         return {"hash": digits, "name": names[0] if names else None, "available": bool(names)}
-
-
-def _shown(meta: Mapping[str, Any]) -> str:
-    """Meta for a message: without bytes, and short."""
-    text = str({k: f"{len(v)} bytes" if isinstance(v, bytes) else v for k, v in meta.items()})
-    return text if len(text) <= 300 else text[:297] + "..."

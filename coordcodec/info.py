@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 from typing import Any
 
 from coordcodec.layers import layer_of
@@ -65,3 +66,9 @@ def _samples(kind: SampleType | None) -> dict[str, Any] | None:
         return None
     scale, offset = (v[0] if len(set(v)) == 1 else list(v) for v in (kind.scale, kind.offset))
     return {"dtype": kind.dtype, "scale": scale, "offset": offset, "unit": kind.unit}
+
+
+def in_short(meta: Mapping[str, Any]) -> str:
+    """Meta for a message: without bytes, and short."""
+    text = str({k: f"{len(v)} bytes" if isinstance(v, bytes) else v for k, v in meta.items()})
+    return text if len(text) <= 300 else text[:297] + "..."

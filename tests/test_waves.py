@@ -52,9 +52,9 @@ def test_what_is_no_number_has_no_sine(kernels):
     assert np.signbit(sine[3:]).tolist() == [False, True] or sine[3:].tolist() == [0, 0]
 
 
-def file_of(frequencies):
+def file_of(frequencies, dims=2):
     """A file with one network of random numbers."""
-    spec = SirenSpec(2, 1, 8, 1, frequencies, 2000)
+    spec = SirenSpec(dims, 1, 8, 1, frequencies, 2000)
     rng, symbols = np.random.default_rng(frequencies), {}
     for name, shape in spec.tensors().items():
         halves = rng.uniform(-0.5, 0.5, shape).astype(np.float16)

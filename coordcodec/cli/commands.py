@@ -80,7 +80,7 @@ def info(a: argparse.Namespace) -> None:
         "format": info["format"],
     }
     for key, value in lines.items():
-        say(f"{key:9} {value}")
+        say(f"{key:9} {printable(str(value))}")
 
 
 def _layer_in_words(layer: dict[str, Any]) -> str:

@@ -75,7 +75,7 @@ class Climate:
             grid, names, axes = Grid(meta["sizes"]), [*meta["dims"], meta["name"]], {}
             named = all(n.isprintable() and n.strip(" .").replace("/", "") == n > "" for n in names)
             fits = [*meta["shape"], meta["channels"]] == [n for n in grid.shape if n > 1] + [1]
-            if not named or not fits or len({*names}) <= grid.dims or len(grid) > 2**27:
+            if not named or not fits or not meta["shape"] or len({*names}) <= grid.dims or len(grid) > 2**27:
                 raise ValueError("its numbers and names do not fit together")
             attrs = [{a: str(meta[f"{a}{k}"]).replace("\0", "") for a in KEPT if f"{a}{k}" in meta} for k in range(9)]
             for k, n in enumerate(grid.shape):
