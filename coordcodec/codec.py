@@ -13,6 +13,7 @@ import warnings
 from typing import Any
 
 from coordcodec import decoder, inits, plugins
+from coordcodec.budget import TIME_LIMIT
 from coordcodec.clock import Clock, Progress
 from coordcodec.data import Signal
 from coordcodec.decoder import Compressed
@@ -51,15 +52,20 @@ def compress(
 
 
 def open(
-    source: decoder.Source, init: Initialisation | str | os.PathLike[str] | None = None, partial: bool = False
+    source: decoder.Source,
+    init: Initialisation | str | os.PathLike[str] | None = None,
+    partial: bool = False,
+    time_limit: float | None = TIME_LIMIT,
 ) -> Compressed:
     """Open a compressed file (bytes, a path or a binary file), made with `init` if it names an initialisation.
 
     Without `init` the one that it names is looked for. partial: a file's beginning will do, see `decoder.open_file`.
+    time_limit: seconds that each decode may take by an estimate that is the same everywhere; what takes longer raises
+        DecodeLimit before the work; None: any time. Default: ten minutes.
 
     Raises ContainerError, FileError or InitialisationError.
     """
-    return decoder.open_file(source, init, partial)
+    return decoder.open_file(source, init, partial, time_limit)
 
 
 def decompress(
@@ -68,16 +74,17 @@ def decompress(
     *,
     force: bool = False,
     init: Initialisation | str | os.PathLike[str] | None = None,
+    time_limit: float | None = TIME_LIMIT,
     **options: Any,
 ) -> None:
     """Decode a file and write it as its modality does; the options are the modality's (scale, size, region ...).
 
-    init: see `open`. Raises ContainerError, InitialisationError, RecipeError for bad options, FileError when `target`
-    exists and `force` is not set, or is `source` itself.
+    init, time_limit: see `open`. Raises ContainerError, DecodeLimit, InitialisationError, RecipeError for bad options,
+    FileError when `target` exists and `force` is not set, or is `source` itself.
     """
     if isinstance(source, str | os.PathLike):
         check_writable(target, force, [source])
-    open(source, init).write(target, force=force, **options)
+    open(source, init, time_limit=time_limit).write(target, force=force, **options)
 
 
 def find_modality(source: Source, name: str | None) -> Modality:

@@ -8,6 +8,7 @@
     ├── ContainerError(ValueError) bytes that are not a valid file of this or an earlier version
     ├── FileError(OSError)       a path that cannot be read or written, or that exists already
     │   └── WriteError               an output that failed when it was written, as on a full disk
+    ├── DecodeLimit              a file whose decoding takes longer than it may
     ├── InitialisationError      a learned initialisation that cannot be used or does not fit
     │   └── MissingInitialisation    one that a file names and that is nowhere to be found
     └── RecipeError              choices that contradict each other or cannot be met
@@ -64,6 +65,10 @@ class FileError(CoordCodecError, OSError):
 
 class WriteError(FileError):
     """An output that failed while it was written: the disk is full, the stream is closed."""
+
+
+class DecodeLimit(CoordCodecError):
+    """A file whose decoding takes longer, by an estimate before the work, than the time limit allows."""
 
 
 class InitialisationError(CoordCodecError):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
@@ -42,12 +42,14 @@ class SumField:
     """A decoded function: (n, d) coordinates in [-1, 1] -> (n, c) float32 values.
 
     layers: their fields. mask: which samples are known; None: all. progress: called with ("decode", points so far, 0).
+    spend: called with how many points are evaluated next; refuses what takes too long.
     """
 
     layers: Sequence[Field]
     mask: Mask | None = None
     progress: Progress | None = None
     done: int = 0
+    spend: Callable[[int], None] | None = None
 
     def __call__(self, coords: Coords) -> Floats:
         """The values at coordinates.
@@ -100,6 +102,8 @@ class SumField:
                 values[part][~self.mask.at(coords)] = np.nan
 
     def _report(self, points: int) -> None:
+        if self.spend:
+            self.spend(points)
         if self.progress:
             self.done += points
             self.progress("decode", self.done, 0)

@@ -40,7 +40,7 @@ from coordcodec.plugins import installed
 def decompress(a: argparse.Namespace) -> None:
     """Decode a file, whole or in part, at any size."""
     start = time.monotonic()
-    opened = open_input(a.input, a.init, a.max_bytes)
+    opened = open_input(a.input, a.init, a.max_bytes, a.time_limit)
     suffix = opened.modality.suffixes[0]
     output = a.output or (STDIO if a.input == STDIO else beside(a.input, suffix))
     check_output(output, a, inputs_of(a))
@@ -111,7 +111,7 @@ def evaluate(a: argparse.Namespace) -> None:
     """Compare a file with its original."""
     if a.original == STDIO and a.input == STDIO:
         raise RecipeError("only one of ORIGINAL and IN.ccdc can be standard input")
-    opened = open_input(a.input, a.init)
+    opened = open_input(a.input, a.init, time_limit=a.time_limit)
     modality = opened.modality
     options = options_of(a, modality.read_options, modality.name)
     check_preview(a, modality, inputs_of(a))

@@ -40,6 +40,7 @@ from coordcodec.files import read_bytes
 from coordcodec.hookspecs import Modality
 from coordcodec.recipe import Recipe
 from coordcodec.stream.container import SUFFIX
+from coordcodec.verify import check_meant
 
 _CHOICES = (
     *("rate", "num_bytes", "quality", "target_score", "max_error", "lossless", "layers", "strip", "init", "effort"),
@@ -56,6 +57,8 @@ def compress(a: argparse.Namespace) -> int:
     modality = codec.find_modality(a.input, a.modality)
     a.output = a.output or (STDIO if a.input == STDIO else beside(a.input, SUFFIX))
     check_output(a.output, a, inputs_of(a))
+    if a.verify and a.output == STDIO:
+        raise RecipeError("--verify reads what was written, and standard output cannot be read; name a file with -o")
     recipe = _recipe(a, modality)
     options = options_of(a, modality.read_options, modality.name)
     check_preview(a, modality, inputs_of(a))
@@ -65,6 +68,8 @@ def compress(a: argparse.Namespace) -> int:
         with stopping(clock, a.keep_best):
             encoded = _encoded(signal, modality, recipe, watch, clock)
         write_output(a.output, encoded.data, a.force)
+        if a.verify:
+            _verify(a.output, encoded, signal)
         if watch:
             watch("score", 0, 0)
         after = _After(a, encoded, signal)
@@ -92,6 +97,14 @@ def _encoded(signal: Signal, modality: Modality, recipe: Recipe, watch: Progress
         raise SignalError(str(error)) from error
 
 
+def _verify(output: str, encoded: Encoded, signal: Signal) -> None:
+    """Compare the file, as it is on the disk now, with what the encoder meant."""
+    try:
+        check_meant(read_bytes(output), encoded, signal)
+    except ContainerError as error:
+        raise ContainerError(f"{shown_name(output)} is written, but wrong: {error}; do not rely on it") from error
+
+
 class _After:
     """What is done once the file is written, so that nothing of it can take the file away: score, preview, cache.
 
@@ -100,7 +113,7 @@ class _After:
 
     def __init__(self, a: argparse.Namespace, encoded: Encoded, signal: Signal) -> None:
         self.code, self.name = 0, shown_name(a.output)
-        self.opened = codec.open(encoded.data, encoded.init).to(encoded.device)
+        self.opened = codec.open(encoded.data, encoded.init, time_limit=None).to(encoded.device)
         self.main = self.opened.modality.main_score
         self.scores: dict[str, float | None] = {self.main: None}
         self._try("its initialisation could not be kept", lambda: self._keep(a, encoded))

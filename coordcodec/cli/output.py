@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from coordcodec import codec
+from coordcodec.budget import TIME_LIMIT
 from coordcodec.cli import streams
 from coordcodec.cli.streams import printable, say, tell
 from coordcodec.data import Signal
@@ -80,17 +81,19 @@ def check_named(path: str) -> None:
         raise FileError(f"cannot read {path!r}: {'it is a folder' if path else 'that is no name'}; name a file")
 
 
-def open_input(path: str, init: str | None = None, most: int | None = None) -> Compressed:
+def open_input(
+    path: str, init: str | None = None, most: int | None = None, time_limit: float | None = TIME_LIMIT
+) -> Compressed:
     """Open a compressed file, or standard input; init: the name or path of the initialisation that it was made with.
 
     most: read only this many of its first bytes, and say on standard error what is missing.
     """
     data = streams.take() if path == STDIO else read_bytes(path)
     if most is None:
-        return codec.open(data, init)
+        return codec.open(data, init, time_limit=time_limit)
     if most < 1:
         raise RecipeError(f"--max-bytes must be at least 1, got {most}")
-    opened = codec.open(data[:most], init, partial=True)
+    opened = codec.open(data[:most], init, partial=True, time_limit=time_limit)
     if most < len(data):
         tell(f"note: decoded from the first {most:,} of {len(data):,} bytes; {_held(opened)}")
     return opened

@@ -6,7 +6,7 @@ from contextlib import closing
 from dataclasses import dataclass
 
 from coordcodec.clock import Clock, Progress
-from coordcodec.data import Grid, Signal, on_grid
+from coordcodec.data import Grid, Signal, Symbols, on_grid
 from coordcodec.encoder.plan import Before, Plan, kinds_for, make_plan
 from coordcodec.encoder.promise import check_kept
 from coordcodec.encoder.rate import RateControl
@@ -25,6 +25,7 @@ class Encoded:
     init: the learned initialisation that the file needs, if it needs one. precision: of the matrix products that the
     fit began with. threads: CPU threads that shared the fit. worst: the largest error of a sample, in its unit,
     where the file promises one; None where it promises nothing. trained: whether the last layer was fitted in steps.
+    meant: the symbols of all layers.
     """
 
     data: bytes
@@ -38,6 +39,7 @@ class Encoded:
     threads: int = 1
     worst: float | None = None
     trained: bool = True
+    meant: tuple[Symbols, ...] = ()
 
 
 SHARE = 0.5
@@ -73,6 +75,7 @@ def encode(
         facts.threads,
         worst,
         facts.trained,
+        (*before.symbols, symbols),
     )
 
 
@@ -86,4 +89,4 @@ def _with_layer(before: Before, plan: Plan, clock: Clock, progress: Progress | N
         device = fitted.facts().device
     values = on_grid(plan.layer.field(plan.spec, symbols, plan.init, device, recipe.threads), signal.coords)
     values = values if before.values is None else values + before.values
-    return Before((*before.sections, plan.section(symbols)), values)
+    return Before((*before.sections, plan.section(symbols)), values, (*before.symbols, symbols))

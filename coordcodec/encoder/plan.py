@@ -58,10 +58,11 @@ class Plan:
 
 @dataclass(frozen=True)
 class Before:
-    """What stands before the last layer: sections, and the values that they decode to, (n, c) float32."""
+    """What stands before the last layer: sections, what they decode to, (n, c) float32, and their symbols."""
 
     sections: tuple[Section, ...] = ()
     values: Floats | None = None
+    symbols: tuple[Symbols, ...] = ()
 
 
 def make_plan(

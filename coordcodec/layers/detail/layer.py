@@ -8,7 +8,7 @@ from typing import Any
 from coordcodec.clock import Clock, Progress
 from coordcodec.data import Floats, Signal, Symbols
 from coordcodec.inits import Initialisation
-from coordcodec.layers.detail import coding, propose
+from coordcodec.layers.detail import coding, cost, propose
 from coordcodec.layers.detail.symbols import Detailed
 from coordcodec.layers.detail.values import DetailField, decoded
 from coordcodec.layers.protocol import Chunks, Fitted, Goal, Proposal
@@ -24,6 +24,7 @@ class Detail:
     check = staticmethod(coding.check)
     encode = staticmethod(coding.encode)
     decode = staticmethod(coding.decode)
+    cost = staticmethod(cost.cost)
 
     def propose(self, signal: Signal, goal: Goal, recipe: Recipe, below: Floats | None = None) -> Proposal:
         """See `coordcodec.layers.protocol.Layer`."""
