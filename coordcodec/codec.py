@@ -13,7 +13,6 @@ import warnings
 from typing import Any
 
 from coordcodec import decoder, inits, plugins
-from coordcodec.budget import TIME_LIMIT
 from coordcodec.clock import Clock, Progress
 from coordcodec.data import Signal
 from coordcodec.decoder import Compressed
@@ -23,6 +22,7 @@ from coordcodec.errors import RecipeError
 from coordcodec.files import check_writable
 from coordcodec.hookspecs import Modality, Source
 from coordcodec.inits import Initialisation
+from coordcodec.layers.budget import TIME_LIMIT
 from coordcodec.plugins import in_loop, installed, modality_for
 from coordcodec.recipe import EFFORTS, Recipe
 

@@ -15,7 +15,6 @@ from typing import Any, BinaryIO
 from numpy.typing import NDArray
 
 from coordcodec import inits, plugins
-from coordcodec.budget import TIME_LIMIT, Budget, budget_of
 from coordcodec.clock import Progress
 from coordcodec.data import Field, SampleType, Signal, Symbols, grid_of
 from coordcodec.errors import ContainerError, InitialisationError, PluginError, RecipeError, SignalError
@@ -25,6 +24,7 @@ from coordcodec.hookspecs import Modality
 from coordcodec.info import Info, facts_of, in_short, init_facts
 from coordcodec.inits import Initialisation
 from coordcodec.layers import layer_of
+from coordcodec.layers.budget import TIME_LIMIT, Budget, budget_of
 from coordcodec.plugins import told_by_a_file
 from coordcodec.specs import Spec
 from coordcodec.stream import container
@@ -48,7 +48,7 @@ def open_file(
     file names is looked for among those at hand when it is needed.
     partial: the source may be a file's beginning; what is whole of its layers and chunks is decoded, and a promise no
         longer holds.
-    time_limit: seconds that a decode may take by an estimate before the work, see `coordcodec.budget`; None: any time.
+    time_limit: seconds that a decode may take by an estimate, see `coordcodec.layers.budget`; None: any time.
 
     Raises ContainerError when it is not a valid file, FileError when it cannot be read, InitialisationError when it was
     made with another initialisation or with none.

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 import coordcodec
-from coordcodec.budget import RATE, TIME_LIMIT, Budget
 from coordcodec.data import Grid, Quantized
 from coordcodec.errors import DecodeLimit, RecipeError
 from coordcodec.layers import KINDS, layer_of
+from coordcodec.layers.budget import RATE, TIME_LIMIT, Budget
 from coordcodec.layers.protocol import Cost
 from coordcodec.layers.siren import coding
 from coordcodec.partition import Partition

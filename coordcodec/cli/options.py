@@ -7,8 +7,8 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from coordcodec.budget import TIME_LIMIT
 from coordcodec.cli.output import OPTION
+from coordcodec.layers.budget import TIME_LIMIT
 from coordcodec.plugins import installed
 from coordcodec.recipe import kind_and_choice
 

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from coordcodec import codec
-from coordcodec.budget import TIME_LIMIT
 from coordcodec.cli import streams
 from coordcodec.cli.streams import printable, say, tell
 from coordcodec.data import Signal
@@ -21,6 +20,7 @@ from coordcodec.encoder.encode import Encoded
 from coordcodec.errors import FileError, RecipeError, WriteError
 from coordcodec.files import check_writable, read_bytes, write_bytes
 from coordcodec.hookspecs import Modality, Previewer
+from coordcodec.layers.budget import TIME_LIMIT
 from coordcodec.recipe import Recipe
 
 STDIO = "-"
