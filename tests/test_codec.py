@@ -122,7 +122,7 @@ def test_coin_is_its_five_networks_in_half_precision(photograph):
 
 
 def test_a_field_needs_no_plugin(compressed, monkeypatch):
-    monkeypatch.setattr("coordcodec.decoder.installed", lambda: 1 / 0)
+    monkeypatch.setattr("coordcodec.plugins.installed", lambda: 1 / 0)
     opened = coordcodec.open(compressed)
     values = opened.field(np.array([[0, 0], [-1, 1], [0.25, -0.5]]))
     assert values.shape == (3, 3)
@@ -132,7 +132,7 @@ def test_a_field_needs_no_plugin(compressed, monkeypatch):
 def test_a_missing_plugin_is_told_and_info_still_works(compressed, monkeypatch):
     from coordcodec.plugins import load
 
-    monkeypatch.setattr("coordcodec.decoder.installed", lambda: load([]))
+    monkeypatch.setattr("coordcodec.plugins.installed", lambda: load([]))
     opened = coordcodec.open(compressed)
     assert opened.info["rate"] is None
     assert opened.info["modality"] == "image"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import stat
 import warnings
 from dataclasses import dataclass
 from functools import lru_cache
@@ -157,8 +156,6 @@ def _read(path: Path) -> bytes:
 def _entry(path: Path) -> Entry | None:
     try:
         status = path.stat()
-        if not stat.S_ISREG(status.st_mode):  # a pipe would keep us waiting for ever
-            return None
         known = _known(path, status.st_size, status.st_mtime_ns)
     except OSError:  # it has gone, or leads nowhere
         return None
@@ -173,6 +170,8 @@ def _known(path: Path, size: int, modified: int) -> tuple[Header, str] | None:
     """A file's header and hash, read anew when size or time has changed; None and one warning for a damaged file."""
     del size, modified  # they are the cache's key
     try:
+        if not (path.is_file() or path.is_dir()):  # a pipe would keep us waiting for ever
+            raise FileError(f"{path} is no file")
         data = _read(path)
         return read_header(data), hashlib.sha256(data).hexdigest()
     except (InitialisationError, FileError) as error:
