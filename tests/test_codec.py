@@ -14,7 +14,7 @@ from coordcodec import codec
 from coordcodec.clock import Clock
 from coordcodec.data import Grid, Signal
 from coordcodec.encoder.rate import RateControl
-from coordcodec.errors import ContainerError, FileError, RecipeError, SignalError, UnknownName
+from coordcodec.errors import ContainerError, DecodeLimit, FileError, RecipeError, SignalError, UnknownName
 from coordcodec.partition import Partition
 from coordcodec.plugins import installed
 from coordcodec.stream import container, weights
@@ -363,8 +363,10 @@ def test_forged_files_are_refused_before_anything_large_is_made(compressed):
         with pytest.raises(ContainerError, match=says):
             coordcodec.open(data)
     huge = forged(compressed, meta={"shape": [1 << 19, 1 << 20], "channels": 3})
-    with pytest.raises(RecipeError, match="megapixels"):
+    with pytest.raises(DecodeLimit, match="hours"):
         coordcodec.open(huge).render()
+    with pytest.raises(RecipeError, match="megapixels"):
+        coordcodec.open(huge, time_limit=None).render()
     one = {"dims": 1, "partition": Partition((1,))}
     sound = forged(compressed, spec=one, meta={"shape": [6912], "channels": 3}, dims=1)
     with pytest.raises(ContainerError):
