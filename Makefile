@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: demo inits test test-example check-all browser lint bench bench-speed check-speed check-gpu bench-kodak bench-ablation bench-meshes bench-sounds bench-fields \
+.PHONY: demo inits test test-example check-all fuzz browser lint bench bench-speed check-speed check-gpu bench-kodak bench-ablation bench-meshes bench-sounds bench-fields \
 	report docs picture clean
 
 $(READY): pyproject.toml benchmarks/pyproject.toml constraints.txt
@@ -42,6 +42,10 @@ test-example: $(READY)
 	$(EXAMPLE)/bin/coordcodec compress examples/coordcodec_climate/tests/A1B_cutout.nc --modality climate -o $(EXAMPLE)/a.ccdc --bytes 4000 --effort 1
 	$(EXAMPLE)/bin/coordcodec decompress $(EXAMPLE)/a.ccdc
 	$(EXAMPLE)/bin/coordcodec evaluate examples/coordcodec_climate/tests/A1B_cutout.nc $(EXAMPLE)/a.ccdc
+	$(EXAMPLE)/bin/coordcodec verify $(EXAMPLE)/a.ccdc
+	# From the wheels alone: neither this folder nor its conftest is in sight.
+	cp tests/wheel/test_end_to_end.py $(EXAMPLE)/
+	cd $(EXAMPLE) && COORDCODEC_WHEEL=required bin/python -P -m pytest -q -p no:cacheprovider -c /dev/null --rootdir=. --confcutdir=. test_end_to_end.py
 	# -P: what is tested is what is installed, not what lies in the folder.
 	cd examples/coordcodec_climate && ../../$(EXAMPLE)/bin/python -P -m pytest -q -p no:cacheprovider
 	cd $(EXAMPLE)/heightmap && ../bin/python -P -m pytest -q -p no:cacheprovider
@@ -49,7 +53,14 @@ test-example: $(READY)
 # All that can be checked without a GPU; takes longer than what runs before a change lands.
 check-all: lint browser
 	COORDCODEC_BROWSER=required $(MAKE) test test-example
+	$(MAKE) fuzz FUZZ_SECONDS=30
 	$(MAKE) check-gpu DEVICE=cpu
+
+# Damage and forge files for a while; what breaks is kept in fuzz-findings. See docs/security.md.
+FUZZ_SECONDS ?= 60
+FUZZ_SEED ?= 1
+fuzz: $(READY)
+	$(BIN)/python -m tests.fuzz --seconds $(FUZZ_SECONDS) --seed $(FUZZ_SEED)
 
 lint: $(READY)
 	$(BIN)/ruff check .

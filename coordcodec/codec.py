@@ -23,9 +23,11 @@ from coordcodec.encoder.encode import Encoded, encode
 from coordcodec.encoder.forecast import Forecast, forecast
 from coordcodec.encoder.score import encode_to_score
 from coordcodec.errors import PluginError, RecipeError, SignalError
+from coordcodec.files import check_writable
 from coordcodec.given import source_of
 from coordcodec.hookspecs import Modality, Source
 from coordcodec.inits import Initialisation
+from coordcodec.layers.budget import TIME_LIMIT
 from coordcodec.plugins import in_loop, installed, modality_for
 from coordcodec.recipe import EFFORTS, Recipe
 
@@ -89,15 +91,20 @@ def plan(
 
 
 def open(
-    source: decoder.Source, init: Initialisation | str | os.PathLike[str] | None = None, partial: bool = False
+    source: decoder.Source,
+    init: Initialisation | str | os.PathLike[str] | None = None,
+    partial: bool = False,
+    time_limit: float | None = TIME_LIMIT,
 ) -> Compressed:
     """Open a compressed file (bytes, a path or a binary file), made with `init` if it names an initialisation.
 
     Without `init` the one that it names is looked for. partial: a file's beginning will do, see `decoder.open_file`.
+    time_limit: seconds that each decode may take by an estimate that is the same everywhere; what takes longer raises
+        DecodeLimit before the work; None: any time. Default: ten minutes.
 
     Raises ContainerError, FileError or InitialisationError.
     """
-    return decoder.open_file(source, init, partial)
+    return decoder.open_file(source, init, partial, time_limit)
 
 
 def decompress(
@@ -106,14 +113,17 @@ def decompress(
     *,
     force: bool = False,
     init: Initialisation | str | os.PathLike[str] | None = None,
+    time_limit: float | None = TIME_LIMIT,
     **options: Any,
 ) -> None:
     """Decode a file and write it as its modality does; the options are the modality's (scale, size, region ...).
 
-    init: see `open`. Raises ContainerError, InitialisationError, RecipeError for bad options, FileError when `target`
-    exists and `force` is not set.
+    init, time_limit: see `open`. Raises ContainerError, DecodeLimit, InitialisationError, RecipeError for bad options,
+    FileError when `target` exists and `force` is not set, or is `source` itself.
     """
-    open(source, init).write(target, force=force, **options)
+    if isinstance(source, str | os.PathLike):
+        check_writable(target, force, [source])
+    open(source, init, time_limit=time_limit).write(target, force=force, **options)
 
 
 def find_modality(source: Source, name: str | None) -> Modality:

@@ -3,9 +3,12 @@
     CoordCodecError
     ├── SignalError              data that cannot be read, or that breaks the rules of a signal
     ├── UnknownName(LookupError) no modality, quantizer or preset of that name
+    │   └── MissingPlugin            a modality that a file names and that no plugin here brings
     ├── PluginError              a plugin that cannot be loaded, or two that claim one name
     ├── ContainerError(ValueError) bytes that are not a valid file of this or an earlier version
     ├── FileError(OSError)       a path that cannot be read or written, or that exists already
+    │   └── WriteError               an output that failed when it was written, as on a full disk
+    ├── DecodeLimit              a file whose decoding takes longer than it may
     ├── InitialisationError      a learned initialisation that cannot be used or does not fit
     │   └── MissingInitialisation    one that a file names and that is nowhere to be found
     └── RecipeError              choices that contradict each other or cannot be met
@@ -45,6 +48,10 @@ class UnknownName(CoordCodecError, LookupError):
         return str(self.args[0])
 
 
+class MissingPlugin(UnknownName):
+    """A compressed file is of a modality that no installed plugin brings."""
+
+
 class PluginError(CoordCodecError):
     """A plugin that fails to load, breaks its protocol, or takes a name that another one has."""
 
@@ -55,6 +62,14 @@ class ContainerError(CoordCodecError, ValueError):
 
 class FileError(CoordCodecError, OSError):
     """A path that cannot be read or written, or an output that exists already."""
+
+
+class WriteError(FileError):
+    """An output that failed while it was written: the disk is full, the stream is closed."""
+
+
+class DecodeLimit(CoordCodecError):
+    """A file whose decoding takes longer, by an estimate before the work, than the time limit allows."""
 
 
 class InitialisationError(CoordCodecError):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
@@ -11,7 +11,17 @@ from numpy.typing import NDArray
 
 from coordcodec.clock import Progress
 from coordcodec.data import Coords, Field, Floats, Grid, SampleType, on_grid, sample
+from coordcodec.errors import ContainerError
 from coordcodec.mask import Mask
+
+
+def _check_finite(values: NDArray[Any], coords: Coords | None = None) -> None:
+    """Raise ContainerError unless values are finite, at least at those coordinates that lie in the domain."""
+    if np.isfinite(values).all():
+        return
+    inside = slice(None) if coords is None else (np.abs(coords) <= 1).all(axis=1)
+    if not np.isfinite(values[inside]).all():
+        raise ContainerError("damaged file: its field is not a finite number everywhere")
 
 
 @runtime_checkable
@@ -32,19 +42,26 @@ class SumField:
     """A decoded function: (n, d) coordinates in [-1, 1] -> (n, c) float32 values.
 
     layers: their fields. mask: which samples are known; None: all. progress: called with ("decode", points so far, 0).
+    spend: called with how many points are evaluated next; refuses what takes too long.
     """
 
     layers: Sequence[Field]
     mask: Mask | None = None
     progress: Progress | None = None
     done: int = 0
+    spend: Callable[[int], None] | None = None
 
     def __call__(self, coords: Coords) -> Floats:
-        """The values at coordinates. Raises ValueError for coordinates of another shape."""
+        """The values at coordinates.
+
+        Raises ValueError for coordinates of another shape, ContainerError for a damaged file whose field is not finite.
+        """
         self._report(len(coords))
-        values = self.layers[0](coords)
-        for layer in self.layers[1:]:
-            values = values + layer(coords)
+        with np.errstate(over="ignore", invalid="ignore"):
+            values = self.layers[0](coords)
+            for layer in self.layers[1:]:
+                values = values + layer(coords)
+        _check_finite(values, coords)
         if self.mask:
             values[~self.mask.at(coords)] = np.nan
         return values
@@ -57,9 +74,11 @@ class SumField:
         if len(self.layers) == 1 and not hasattr(self.layers[0], "on_grid"):  # slices keep memory small
             return np.concatenate([values for _, values in sample(self, grid)])
         self._report(len(grid))
-        values = on_grid(self.layers[0], grid)
-        for layer in self.layers[1:]:
-            values = values + on_grid(layer, grid)
+        with np.errstate(over="ignore", invalid="ignore"):
+            values = on_grid(self.layers[0], grid)
+            for layer in self.layers[1:]:
+                values = values + on_grid(layer, grid)
+        _check_finite(values)
         self._hide(values, grid)
         return values
 
@@ -70,7 +89,9 @@ class SumField:
         if len(exact) < len(self.layers):
             return kind.samples(self.on_grid(grid), fill)
         self._report(len(grid))
-        values = sum(exact[1:], exact[0])
+        with np.errstate(over="ignore", invalid="ignore"):
+            values = sum(exact[1:], exact[0])
+        _check_finite(values)
         self._hide(values, grid)
         return kind.samples(values, fill)
 
@@ -81,6 +102,8 @@ class SumField:
                 values[part][~self.mask.at(coords)] = np.nan
 
     def _report(self, points: int) -> None:
+        if self.spend:
+            self.spend(points)
         if self.progress:
             self.done += points
             self.progress("decode", self.done, 0)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import warnings
 from typing import Any
 
+from coordcodec import inits
+from coordcodec.inits import Initialisation
 from coordcodec.layers import layer_of
 from coordcodec.samples import SampleType
 from coordcodec.stream.container import CHECKSUM, MAGIC, Container
@@ -65,6 +67,14 @@ def _samples(kind: SampleType | None) -> dict[str, Any] | None:
         return None
     scale, offset = (v[0] if len(set(v)) == 1 else list(v) for v in (kind.scale, kind.offset))
     return {"dtype": kind.dtype, "scale": scale, "offset": offset, "unit": kind.unit}
+
+
+def init_facts(digits: str, given: Initialisation | None) -> dict[str, Any] | None:
+    """Of the learned initialisation that a file names by these digits: what it is called, and whether it is here."""
+    if not digits:
+        return None
+    names = [given.name] if given else [e.name for e in inits.available() if e.sha256.startswith(digits)]
+    return {"hash": digits, "name": names[0] if names else None, "available": bool(names)}
 
 
 def in_short(data: bytes, parsed: Container) -> str:

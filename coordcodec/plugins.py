@@ -6,7 +6,8 @@ one-line PluginError only when it may be what the user asked for.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 from importlib.metadata import EntryPoint, entry_points
@@ -16,7 +17,15 @@ from typing import Any, Generic, TypeVar
 import pluggy
 
 from coordcodec.contract import Checked, fault_of, fault_of_api
-from coordcodec.errors import CoordCodecError, PluginError, RecipeError, UnknownName, reason
+from coordcodec.errors import (
+    ContainerError,
+    CoordCodecError,
+    MissingPlugin,
+    PluginError,
+    RecipeError,
+    UnknownName,
+    reason,
+)
 from coordcodec.hookspecs import GROUP, Hooks, Modality, Quantizer
 
 T = TypeVar("T", Modality, Quantizer)
@@ -166,6 +175,33 @@ def modality(name: str, plugins: Plugins | None = None) -> Modality:
     found = registry.get(name)
     entry = registry.entries[name]
     return Checked(found, f"{entry.package} {entry.version}")
+
+
+def modality_of(name: str) -> Modality:
+    """The modality that a file names, its answers checked. Raises MissingPlugin or PluginError."""
+    registry = installed().modalities
+    if name not in registry.entries and name not in registry.collisions:
+        hint = "".join(f" ({failure})" for failure in registry.failures)
+        raise MissingPlugin("modality", name, registry.entries, hint)
+    return modality(name)
+
+
+@contextmanager
+def told_by_a_file(modality: Modality) -> Iterator[None]:
+    """Inside, a modality is told what a file says, which may be forged: whatever it stumbles over is a ContainerError.
+
+    The errors that it may raise pass through.
+    """
+    try:
+        yield
+    except MemoryError:
+        raise
+    except Exception as error:
+        if isinstance(error, CoordCodecError) and not isinstance(error, PluginError):
+            raise
+        raise ContainerError(
+            f"what the file says of its data and the modality {modality.name!r} do not go together: {_reason(error)}"
+        ) from error
 
 
 def modality_for(path: str, plugins: Plugins | None = None) -> Modality:

@@ -14,7 +14,7 @@ from coordcodec import codec
 from coordcodec.clock import Clock
 from coordcodec.data import Grid, Signal
 from coordcodec.encoder.rate import RateControl
-from coordcodec.errors import ContainerError, FileError, RecipeError, SignalError, UnknownName
+from coordcodec.errors import ContainerError, DecodeLimit, FileError, RecipeError, SignalError, UnknownName
 from coordcodec.partition import Partition
 from coordcodec.plugins import installed
 from coordcodec.stream import container, weights
@@ -122,7 +122,7 @@ def test_coin_is_its_five_networks_in_half_precision(photograph):
 
 
 def test_a_field_needs_no_plugin(compressed, monkeypatch):
-    monkeypatch.setattr("coordcodec.decoder.installed", lambda: 1 / 0)
+    monkeypatch.setattr("coordcodec.plugins.installed", lambda: 1 / 0)
     opened = coordcodec.open(compressed)
     values = opened.field(np.array([[0, 0], [-1, 1], [0.25, -0.5]]))
     assert values.shape == (3, 3)
@@ -132,7 +132,7 @@ def test_a_field_needs_no_plugin(compressed, monkeypatch):
 def test_a_missing_plugin_is_told_and_info_still_works(compressed, monkeypatch):
     from coordcodec.plugins import load
 
-    monkeypatch.setattr("coordcodec.decoder.installed", lambda: load([]))
+    monkeypatch.setattr("coordcodec.plugins.installed", lambda: load([]))
     opened = coordcodec.open(compressed)
     assert opened.info["rate"] is None
     assert opened.info["modality"] == "image"
@@ -363,8 +363,10 @@ def test_forged_files_are_refused_before_anything_large_is_made(compressed):
         with pytest.raises(ContainerError, match=says):
             coordcodec.open(data)
     huge = forged(compressed, meta={"shape": [1 << 19, 1 << 20], "channels": 3})
-    with pytest.raises(RecipeError, match="megapixels"):
+    with pytest.raises(DecodeLimit, match="hours"):
         coordcodec.open(huge).render()
+    with pytest.raises(RecipeError, match="megapixels"):
+        coordcodec.open(huge, time_limit=None).render()
     one = {"dims": 1, "partition": Partition((1,))}
     sound = forged(compressed, spec=one, meta={"shape": [6912], "channels": 3}, dims=1)
     with pytest.raises(ContainerError):

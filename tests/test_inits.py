@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import struct
 import zlib
 from pathlib import Path
@@ -330,6 +331,12 @@ def test_a_damaged_file_is_a_warning_of_one_line(folders, data):
     assert [t.startswith(f"{path}: not a") for t in told] == [True, False]
     assert not any("\n" in t for t in told)
     assert [e.name for e in inits.available()] == ["small"]  # and is told once
+
+
+def test_a_pipe_among_initialisations_keeps_nobody_waiting(folders):
+    os.mkfifo(folders[1] / "pipe.safetensors")
+    with pytest.warns(UserWarning, match=r"pipe.safetensors is no file; it is left out"):
+        assert inits.available() == []
 
 
 def test_by_name_and_by_path(folders, tmp_path, monkeypatch):

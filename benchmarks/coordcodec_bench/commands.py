@@ -10,7 +10,8 @@ from pathlib import Path
 from coordcodec import plugins
 from coordcodec.cli.arguments import Parser
 from coordcodec.cli.options import add_device, add_force, add_json, add_options, add_quiet, default_rates
-from coordcodec.cli.output import options_of, progress_bar, report
+from coordcodec.cli.output import options_of, report
+from coordcodec.cli.progress import progress_bar
 from coordcodec.plugins import installed
 from coordcodec.recipe import EFFORTS
 from coordcodec_bench import report as page

@@ -1,39 +1,58 @@
-"""The command line: arguments in, one result line or one JSON object out, errors in one line."""
+"""The command line: arguments in, one result line or one JSON object out, errors in one line.
+
+Nothing heavy is imported up here, so that signals are heeded from the beginning.
+"""
 
 from __future__ import annotations
 
-import os
 import sys
 import warnings
 from collections.abc import Sequence
 
-from coordcodec.cli.arguments import build_parser
-from coordcodec.cli.external import external, run_external
-from coordcodec.errors import CoordCodecError, MissingInitialisation
+from coordcodec.cli import interrupts, streams
+from coordcodec.cli.exits import code_of
+from coordcodec.errors import CoordCodecError
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run a command.
-
-    Returns the exit code: 0 done, 1 done in part, 2 bad usage or input, 4 a missing initialisation, 130 interrupted.
-    """
-    warnings.showwarning = lambda message, *rest: print(f"warning: {message}", file=sys.stderr)
+    """Run a command; returns the exit code, one of `coordcodec.cli.exits`."""
+    streams.mend()
+    warnings.showwarning = lambda message, *rest: streams.tell(f"warning: {_line(message)}")
     warnings.simplefilter("always", UserWarning)
-    try:
-        given = sys.argv[1:] if argv is None else list(argv)
-        if given[:1] and given[0] in external():
-            code: int | None = run_external(given)
-        else:
-            arguments = build_parser().parse_args(given)
-            code = arguments.run(arguments)
-        sys.stdout.flush()
-    except CoordCodecError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 4 if isinstance(error, MissingInitialisation) else 2
-    except KeyboardInterrupt as interruption:
-        print(f"interrupted: {str(interruption) or 'nothing was written'}", file=sys.stderr)
-        return 130
-    except BrokenPipeError:  # the reader of our output has gone, as `| head` does
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
+    with interrupts.heeded() as heeded:
+        try:
+            return _run(sys.argv[1:] if argv is None else list(argv), heeded)
+        except CoordCodecError as error:
+            streams.tell(f"error: {_line(error)}")
+            return code_of(error)
+        except MemoryError:
+            streams.tell("error: there is not enough memory for this")
+            return 1
+        except KeyboardInterrupt as interruption:
+            streams.tell(f"interrupted: {_line(interruption) or 'nothing was written'}")
+            return heeded.exit_code
+        except BrokenPipeError:  # the reader of our output has gone, as `| head` does
+            streams.silence(sys.stdout)
+            return 1
+
+
+def _run(given: list[str], heeded: interrupts.Heeded) -> int:
+    from coordcodec.cli.external import external, run_external
+
+    if given[:1] and given[0] in external():
+        heeded.ready = True
+        code: int | None = run_external(given)
+    else:
+        from coordcodec.cli.arguments import build_parser
+
+        arguments = build_parser().parse_args(given)
+        heeded.ready = True
+        code = arguments.run(arguments)
+    if sys.stdout is not None:
+        streams.say(end="")  # what a command printed by itself may still wait
     return code or 0
+
+
+def _line(said: object) -> str:
+    """A message in one line."""
+    return streams.printable(str(said))

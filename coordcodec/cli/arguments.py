@@ -7,6 +7,7 @@ from typing import Any, NoReturn
 
 from coordcodec import __version__
 from coordcodec.cli import commands as run
+from coordcodec.cli import exits, streams
 from coordcodec.cli.compress import compress
 from coordcodec.cli.external import add_external
 from coordcodec.cli.options import (
@@ -18,8 +19,10 @@ from coordcodec.cli.options import (
     add_preview,
     add_quiet,
     add_threads,
+    add_time_limit,
 )
 from coordcodec.cli.targets import add_targets
+from coordcodec.cli.verify import verify
 from coordcodec.errors import RecipeError
 from coordcodec.recipe import EFFORTS, PRECISIONS, Recipe
 from coordcodec.specs import PRESETS
@@ -34,12 +37,18 @@ class Parser(argparse.ArgumentParser):
         """Raise RecipeError."""
         raise RecipeError(f"{message} (see {self.prog} --help)")
 
+    def _print_message(self, message: str, file: Any = None) -> None:
+        """Print help or version, and do not pass over in silence that this failed."""
+        streams.say(message, end="")
+
 
 def build_parser() -> argparse.ArgumentParser:
     """All commands and their options."""
     parser = Parser(
         prog="coordcodec",
         description="Compress anything that maps coordinates to values, as small networks or integers on its own grid.",
+        epilog=exits.in_words(),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"coordcodec {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
@@ -57,9 +66,11 @@ def build_parser() -> argparse.ArgumentParser:
     add_preview(evaluate)
     add_force(evaluate)
     add_device(evaluate, "where to decode")
+    add_time_limit(evaluate)
     add_threads(evaluate, "the decoding, from 1; more than 4 are not used; default: one per core")
     add_quiet(evaluate)
 
+    _add_verify(commands)
     add_command(
         commands, "modalities", run.modalities, "the kinds of data that can be compressed, and where they come from"
     )
@@ -140,6 +151,11 @@ def _add_fit(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--keep-best", action="store_true", help="when interrupted (Ctrl-C), write the best so far instead of nothing"
     )
+    parser.add_argument(
+        "--verify",
+        action="store_true",
+        help="decode the file from the disk and compare it with what was meant before reporting success",
+    )
     parser.add_argument("--seed", type=int, metavar="N", help="of all random choices, 0 to 4294967295; default: 0")
     add_device(parser, "where to fit")
     parser.add_argument(
@@ -173,8 +189,20 @@ def _add_decompress(commands: Any) -> None:
     add_options(parser, "write_options")
     add_init(parser)
     add_device(parser, "where to decode")
+    add_time_limit(parser)
     add_threads(parser, "the decoding, from 1; more than 4 are not used; default: one per core")
     add_force(parser)
+    add_quiet(parser)
+
+
+def _add_verify(commands: Any) -> None:
+    summary = "decode files without writing anything: whether they are whole, and what they promise"
+    parser = add_command(commands, "verify", verify, summary)
+    parser.add_argument("inputs", nargs="+", metavar="IN.ccdc", help="compressed files; - is standard input")
+    add_init(parser)
+    add_device(parser, "where to decode")
+    add_threads(parser, "the decoding, from 1; more than 4 are not used; default: one per core")
+    add_time_limit(parser)
     add_quiet(parser)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import os
 import shlex
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -13,16 +12,17 @@ from typing import Any
 from coordcodec import inits, plugins, scaffold
 from coordcodec.cli.output import (
     STDIO,
+    beside,
     check_output,
     check_preview,
     draw_preview,
     in_words,
+    inputs_of,
     joined,
     open_input,
     options_of,
     print_json,
     print_table,
-    progress_bar,
     promise_in_words,
     report,
     shown_name,
@@ -30,6 +30,8 @@ from coordcodec.cli.output import (
     source,
     write_output,
 )
+from coordcodec.cli.progress import progress_bar
+from coordcodec.cli.streams import printable, say, tell
 from coordcodec.data import Signal
 from coordcodec.errors import RecipeError
 from coordcodec.plugins import installed
@@ -38,10 +40,10 @@ from coordcodec.plugins import installed
 def decompress(a: argparse.Namespace) -> None:
     """Decode a file, whole or in part, at any size."""
     start = time.monotonic()
-    opened = open_input(a.input, a.init, a.max_bytes)
+    opened = open_input(a.input, a.init, a.max_bytes, a.time_limit)
     suffix = opened.modality.suffixes[0]
-    output = a.output or (STDIO if a.input == STDIO else str(Path(a.input).with_suffix(suffix)))
-    check_output(output, a)
+    output = a.output or (STDIO if a.input == STDIO else beside(a.input, suffix))
+    check_output(output, a, inputs_of(a))
     options = options_of(a, opened.modality.write_options, opened.modality.name)
     with progress_bar(a.quiet) as watch:
         decoder = opened.to(a.device, watch, a.threads)
@@ -78,7 +80,7 @@ def info(a: argparse.Namespace) -> None:
         "format": info["format"],
     }
     for key, value in lines.items():
-        print(f"{key:9} {value}")
+        say(f"{key:9} {printable(str(value))}")
 
 
 def _layer_in_words(layer: dict[str, Any]) -> str:
@@ -109,10 +111,10 @@ def evaluate(a: argparse.Namespace) -> None:
     """Compare a file with its original."""
     if a.original == STDIO and a.input == STDIO:
         raise RecipeError("only one of ORIGINAL and IN.ccdc can be standard input")
-    opened = open_input(a.input, a.init)
+    opened = open_input(a.input, a.init, time_limit=a.time_limit)
     modality = opened.modality
     options = options_of(a, modality.read_options, modality.name)
-    check_preview(a, modality)
+    check_preview(a, modality, inputs_of(a))
     signal: Signal = modality.read(source(a.original), **options)
     with progress_bar(a.quiet) as watch:
         decoder = opened.to(a.device, watch, a.threads)
@@ -137,9 +139,9 @@ def modalities(a: argparse.Namespace) -> None:
         print_json({"modalities": rows, "problems": problems})
         return
     for row in rows:
-        print(f"{row['name']:12} {row['package']} {row['version']:10} {' '.join(row['suffixes'])}")
+        say(f"{row['name']:12} {row['package']} {row['version']:10} {' '.join(row['suffixes'])}")
     for problem in problems:
-        print(f"warning: {problem}", file=sys.stderr)
+        tell(f"warning: {problem}")
 
 
 def initialisations(a: argparse.Namespace) -> None:
@@ -161,7 +163,7 @@ def initialisations(a: argparse.Namespace) -> None:
         print_json({"initialisations": rows, "searched": searched})
         return
     if not rows:
-        print(f"no initialisation is here; searched {', '.join(searched)}")
+        say(f"no initialisation is here; searched {', '.join(searched)}")
     else:
         keys = ("name", "modality", "width", "hash", "gain", "trained_on", "licence")
         titles = (*keys[:5], "learned from", "licence", "where")
@@ -176,7 +178,7 @@ def new_modality(a: argparse.Namespace) -> None:
         raise RecipeError("a package is a folder and cannot go to standard output; name one with -o")
     files = scaffold.create(a.name, folder, force=a.force)
     facts = {"output": folder, "modality": a.name, "module": scaffold.module_of(a.name), "files": files}
-    report(a, facts, f"{folder}  {', '.join(files)}\nnext: pip install -e {shlex.quote(folder)}")
+    report(a, facts, f"{printable(folder)}  {', '.join(files)}\nnext: pip install -e {printable(shlex.quote(folder))}")
 
 
 def learn_init(a: argparse.Namespace) -> None:
@@ -189,7 +191,7 @@ def learn_init(a: argparse.Namespace) -> None:
     given = {name: value for name, value in vars(a).items() if name in Plan.__dataclass_fields__ and value is not None}
     plan = Plan(**{**given, "folders": tuple(a.folders), "options": options})
     with progress_bar(a.quiet or os.environ.get("RANK", "0") != "0") as watch:
-        told = (lambda line: None) if a.quiet or a.json else lambda line: print(line, flush=True)
+        told = (lambda line: None) if a.quiet or a.json else say
         facts = learn(plan, told, watch)
     if not facts:  # another process leads
         return

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import math
 from collections.abc import Callable
 from typing import Any
 
 from coordcodec.cli.output import OPTION
+from coordcodec.layers.budget import TIME_LIMIT
 from coordcodec.plugins import installed
 from coordcodec.recipe import kind_and_choice
 
@@ -54,6 +56,27 @@ def add_device(parser: argparse.ArgumentParser, what: str) -> None:
 def add_threads(parser: argparse.ArgumentParser, what: str) -> None:
     """--threads, for what they share."""
     parser.add_argument("--threads", type=int, metavar="N", help=f"CPU threads that share {what}")
+
+
+def add_time_limit(parser: argparse.ArgumentParser) -> None:
+    """--time-limit of what decodes."""
+    parser.add_argument(
+        "--time-limit",
+        type=_seconds,
+        default=TIME_LIMIT,
+        metavar="SECONDS",
+        help="refuse, before the work, what takes longer to decode by an estimate that is the same on every machine; "
+        f"none: no limit; default: {TIME_LIMIT:g}",
+    )
+
+
+def _seconds(text: str) -> float | None:
+    if text == "none":
+        return None
+    seconds = float(text)
+    if not 0 < seconds < math.inf:
+        raise argparse.ArgumentTypeError(f"expected seconds above 0, or none, got {text}")
+    return seconds
 
 
 def add_quiet(parser: argparse.ArgumentParser) -> None:

@@ -1,25 +1,26 @@
-"""Input and output that all commands share: standard streams, result lines, JSON, progress."""
+"""Input and output that all commands share: files, result lines, JSON."""
 
 from __future__ import annotations
 
 import argparse
 import json
-import signal
+import os
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 from coordcodec import codec
-from coordcodec.clock import Clock
+from coordcodec.cli import streams
+from coordcodec.cli.streams import printable, say, tell
 from coordcodec.data import Signal
 from coordcodec.decoder import Compressed
 from coordcodec.encoder.encode import Encoded
-from coordcodec.errors import RecipeError
+from coordcodec.errors import FileError, RecipeError, WriteError
 from coordcodec.files import check_writable, read_bytes, write_bytes
 from coordcodec.hookspecs import Modality, Previewer
+from coordcodec.layers.budget import TIME_LIMIT
 from coordcodec.recipe import Recipe
 
 STDIO = "-"
@@ -50,7 +51,7 @@ def draw_preview(opened: Compressed, signal: Signal) -> bytes:
     return buffer.getvalue()
 
 
-def check_preview(a: argparse.Namespace, modality: Modality) -> None:
+def check_preview(a: argparse.Namespace, modality: Modality, inputs: Sequence[str | int]) -> None:
     """Raise RecipeError or FileError if a preview is asked for and cannot be made, before any work is done."""
     if a.preview is None:
         return
@@ -58,27 +59,43 @@ def check_preview(a: argparse.Namespace, modality: Modality) -> None:
         raise RecipeError(f"{modality.name} draws no previews; leave out --preview")
     if Path(a.preview).suffix.lower() != ".png":
         raise RecipeError(f"a preview is a PNG, got {a.preview}; name it something.png")
-    check_writable(a.preview, a.force)
+    check_writable(a.preview, a.force, inputs)
+    if os.path.realpath(a.preview) == os.path.realpath(getattr(a, "output", None) or ""):
+        raise RecipeError(f"{a.preview} cannot be both the preview and the output; name another one")
 
 
 def source(path: str) -> Any:
     """What a modality reads: the path, or all of standard input."""
-    return BytesIO(sys.stdin.buffer.read()) if path == STDIO else path
+    return BytesIO(streams.take()) if path == STDIO else path
 
 
-def open_input(path: str, init: str | None = None, most: int | None = None) -> Compressed:
+def beside(path: str, suffix: str) -> str:
+    """The output that goes with an input: its name with another suffix. Raises FileError for one without a name."""
+    check_named(path)
+    return str(Path(path).with_suffix(suffix))
+
+
+def check_named(path: str) -> None:
+    """Raise FileError for an input such as "." or "", which names no file."""
+    if Path(path).name in ("", ".."):
+        raise FileError(f"cannot read {path!r}: {'it is a folder' if path else 'that is no name'}; name a file")
+
+
+def open_input(
+    path: str, init: str | None = None, most: int | None = None, time_limit: float | None = TIME_LIMIT
+) -> Compressed:
     """Open a compressed file, or standard input; init: the name or path of the initialisation that it was made with.
 
     most: read only this many of its first bytes, and say on standard error what is missing.
     """
-    data = sys.stdin.buffer.read() if path == STDIO else read_bytes(path)
+    data = streams.take() if path == STDIO else read_bytes(path)
     if most is None:
-        return codec.open(data, init)
+        return codec.open(data, init, time_limit=time_limit)
     if most < 1:
         raise RecipeError(f"--max-bytes must be at least 1, got {most}")
-    opened = codec.open(data[:most], init, partial=True)
+    opened = codec.open(data[:most], init, partial=True, time_limit=time_limit)
     if most < len(data):
-        print(f"note: decoded from the first {most:,} of {len(data):,} bytes; {_held(opened)}", file=sys.stderr)
+        tell(f"note: decoded from the first {most:,} of {len(data):,} bytes; {_held(opened)}")
     return opened
 
 
@@ -88,12 +105,20 @@ def _held(opened: Compressed) -> str:
     return f"they hold {layers}; what the whole file may promise does not hold"
 
 
-def check_output(output: str, a: argparse.Namespace) -> None:
-    """Raise FileError or RecipeError if the output cannot be written, before any work is done."""
+def inputs_of(a: argparse.Namespace) -> list[str | int]:
+    """What a command reads, as `check_writable` takes it: paths, and the number of standard input."""
+    given = (getattr(a, name, None) for name in ("input", "original", "init"))
+    return [0 if path == STDIO else path for path in given if path]
+
+
+def check_output(output: str, a: argparse.Namespace, inputs: Sequence[str | int]) -> None:
+    """Raise FileError or RecipeError if the output cannot be written, or is an input, before any work is done."""
     if output != STDIO:
-        check_writable(output, a.force)
+        check_writable(output, a.force, inputs)
     elif a.json:
         raise RecipeError("--json and the file itself would both go to standard output; name a file with -o")
+    elif sys.stdout is None:
+        raise WriteError("cannot write to standard output: it is closed")
     elif sys.stdout.isatty():
         raise RecipeError("a terminal cannot show this file; name one with -o, or redirect standard output")
 
@@ -101,8 +126,7 @@ def check_output(output: str, a: argparse.Namespace) -> None:
 def write_output(output: str, data: bytes, force: bool) -> None:
     """Write to a path, whole or not at all, or to standard output."""
     if output == STDIO:
-        sys.stdout.buffer.write(data)
-        sys.stdout.buffer.flush()
+        streams.give(data)
     else:
         write_bytes(output, data, force)
 
@@ -112,17 +136,17 @@ def report(a: argparse.Namespace, facts: dict[str, Any], line: str) -> None:
     if a.json:
         print_json(facts)
     elif not a.quiet:
-        print(line, file=sys.stderr if facts.get("output") == STDIO else sys.stdout)
+        (tell if facts.get("output") == STDIO else say)(line)
 
 
 def explain(encoded: Encoded, recipe: Recipe) -> None:
     """Print the choices that were made for a file on standard error, for --verbose."""
     for name, value in encoded.spec.describe().items():
-        print(f"{name}: {value:,}" if isinstance(value, int) else f"{name}: {value}", file=sys.stderr)
+        tell(f"{name}: {value:,}" if isinstance(value, int) else f"{name}: {value}")
     init = encoded.init.name if encoded.init else "none"
     threads = f"{encoded.threads} {'thread' if encoded.threads == 1 else 'threads'}"
-    print(f"initialisation: {init}; effort: {recipe.effort}; steps: {encoded.steps:,}", file=sys.stderr)
-    print(f"device: {encoded.device}, {threads}, products in {encoded.precision}", file=sys.stderr)
+    tell(f"initialisation: {init}; effort: {recipe.effort}; steps: {encoded.steps:,}")
+    tell(f"device: {encoded.device}, {threads}, products in {encoded.precision}")
 
 
 def deprecated_facts(encoded: Encoded, recipe: Recipe) -> dict[str, Any]:
@@ -134,7 +158,7 @@ def deprecated_facts(encoded: Encoded, recipe: Recipe) -> dict[str, Any]:
 
 def print_json(facts: dict[str, Any]) -> None:
     """Print one JSON object on standard output."""
-    print(json.dumps(facts, allow_nan=False))
+    say(json.dumps(facts, allow_nan=False))
 
 
 def print_table(titles: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
@@ -142,7 +166,7 @@ def print_table(titles: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
     table = [titles, *([_plain("-" if cell is None else str(cell)) for cell in row] for row in rows)]
     widths = [max(len(row[k]) for row in table) for k in range(len(titles))]
     for row in table:
-        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+        say("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
 
 
 def _plain(text: str) -> str:
@@ -151,7 +175,7 @@ def _plain(text: str) -> str:
 
 def shown_name(path: str) -> str:
     """The name of a file as the result line shows it."""
-    return "standard output" if path == STDIO else Path(path).name
+    return "standard output" if path == STDIO else printable(Path(path).name)
 
 
 def size_and_rate(path: str, facts: dict[str, Any]) -> str:
@@ -186,54 +210,4 @@ def joined(value: Any) -> str:
         return ("x" if all(type(v) is int for v in value) else ", ").join(joined(v) for v in value)
     if isinstance(value, dict):
         return ", ".join(f"{v:,} {k}" for k, v in value.items())
-    return f"{value:.7g}" if isinstance(value, float) else str(value)
-
-
-@contextmanager
-def stopping(clock: Clock, wanted: bool) -> Iterator[None]:
-    """If wanted, the first Ctrl-C inside stops the clock; a second one interrupts as usual."""
-    if not wanted:
-        yield
-        return
-
-    def stop(number: int, frame: object) -> None:
-        if clock.stopped:
-            raise KeyboardInterrupt
-        clock.stop()
-
-    before = signal.signal(signal.SIGINT, stop)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
-
-
-@contextmanager
-def progress_bar(quiet: bool) -> Iterator[Callable[[str, int, int], None] | None]:
-    """A progress bar on a terminal's standard error, nothing elsewhere. A total of 0 is one that nobody knows."""
-    if quiet or not sys.stderr.isatty():
-        yield None
-        return
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        Progress,
-        TaskProgressColumn,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
-
-    columns = (TextColumn("{task.description:9}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
-    with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("start", total=None)
-        stage = ""
-
-        def report(name: str, done: int, total: int) -> None:
-            nonlocal stage
-            if name != stage:
-                stage = name
-                bar.reset(task, description=name, total=total or None)
-            bar.update(task, completed=done, total=total or None)
-
-        yield report
+    return f"{value:.7g}" if isinstance(value, float) else printable(str(value))

@@ -13,6 +13,10 @@ import numba
 import numpy as np
 from numba.core import types
 from numba.extending import intrinsic, overload
+from numpy.typing import NDArray
+
+if numba.config.DISABLE_JIT:
+    raise ImportError("Numba is told not to compile, and none of these loops is of use uncompiled")
 
 # Contraction to fused multiply-adds is welcome; reassociation is not, it would undo the rounding trick below.
 _FLAGS = {"contract", "nsz"}
@@ -108,7 +112,72 @@ def _near_zero_of(array, r):
 # process.
 
 
+_BLOCK = 4096
+_FAR = np.uint32(0x47800000)
+"""The bits of 2^16: blocks with phases beyond it are reduced by `_far_waves`, which loses nothing, but takes longer."""
+
+
+def _windows() -> NDArray[np.uint64]:
+    """For every exponent of a float32 the bits of 2 / pi that decide in which quadrant its multiples lie.
+
+    A float32 is m * 2^(e - 150) with a whole number m of 24 bits. Times 2 / pi, modulo 4 quadrants and in units of
+    2^-62, that is m * w[e] modulo 2^64 (Payne and Hanek 1983). pi is Machin's 16 atan(1/5) - 4 atan(1/239).
+    """
+    bits = 512
+
+    def arctan_of_one_over(n: int) -> int:
+        power, total, k = (1 << bits) // n, 0, 1
+        while power:
+            total += power // k if k % 4 == 1 else -(power // k)
+            power, k = power // (n * n), k + 2
+        return total
+
+    pi = 16 * arctan_of_one_over(5) - 4 * arctan_of_one_over(239)
+    ratio = (1 << 2 * bits + 1) // pi
+    return np.array([(ratio << max(e - 88, 0) >> max(88 - e, 0) >> bits) % (1 << 64) for e in range(256)], np.uint64)
+
+
+_WINDOWS = _windows()
+_QUADRANT = np.uint64(62)
+_HALF_A_QUADRANT = np.uint64(1 << 61)
+_TO_RADIANS = np.float32(np.pi / 2 * 2.0**-62)
+
+
 def _waves(phase: Any, sine: Any) -> None:
+    for begin in range(0, phase.size, _BLOCK):
+        end = min(begin + _BLOCK, phase.size)
+        if _any_far(phase[begin:end]):
+            _far_waves(phase[begin:end], sine[begin:end])
+        else:
+            _near_waves(phase[begin:end], sine[begin:end])
+
+
+def _reach(phase: Any) -> Any:
+    over = np.uint32(0)
+    for i in range(phase.size):
+        over |= _FAR - (_bits(_load(phase[i])) & np.uint32(0x7FFFFFFF))  # below zero beyond it
+    return over >> np.uint32(31)
+
+
+def _far(phase: Any, sine: Any) -> None:
+    for i in range(phase.size):
+        x = _load(phase[i])
+        bits = _bits(x)
+        exponent = (bits >> np.uint32(23)) & np.uint32(255)
+        whole = np.uint64((bits & np.uint32(0x7FFFFF)) | np.uint32(0x800000 if exponent else 0))
+        turned = whole * _WINDOWS[exponent]
+        turned = np.uint64(0) - turned if bits >> np.uint32(31) else turned
+        quadrant = (turned + _HALF_A_QUADRANT) >> _QUADRANT
+        rest = np.int64(turned - (quadrant << _QUADRANT))
+        s, c = _near_zero(phase, np.float32(rest) * _TO_RADIANS)
+        if exponent == np.uint32(255):  # neither an infinity nor what is no number has a sine
+            s, c = np.float32(np.nan), np.float32(np.nan)
+        a, b = (c, s) if quadrant & np.uint64(1) else (s, c)
+        sine[i] = _store(sine, -a if quadrant & np.uint64(2) else a)
+        phase[i] = _store(phase, -b if (quadrant + np.uint64(1)) & np.uint64(2) else b)
+
+
+def _near(phase: Any, sine: Any) -> None:
     for i in range(phase.size):
         x = _load(phase[i])
         shifted = x * _TWO_OVER_PI + _ROUNDER
@@ -155,6 +224,9 @@ def _collect(delta: Any, slope: Any, rows: Any, columns: Any) -> None:
                     columns[k, j, m] += x
 
 
+_any_far = _jit(_reach)
+_near_waves = _jit(_near)
+_far_waves = _jit(_far)
 FUNCTIONS: dict[str, Callable[..., None]] = {
     "waves": _jit(_waves),
     "combine": _jit(_combine),

@@ -108,6 +108,6 @@ def kernels_for(device: torch.device) -> Kernels:
         return TorchKernels()
     try:
         from coordcodec.compute.compiled import FUNCTIONS
-    except ImportError:  # Numba lags behind new releases of Python and NumPy
+    except ImportError:  # Numba lags behind new releases of Python and NumPy, or NUMBA_DISABLE_JIT is set
         return TorchKernels()
     return CompiledKernels(FUNCTIONS)

@@ -27,6 +27,7 @@ class Encoded:
     init: the learned initialisation that the file needs, if it needs one. precision: of the matrix products that the
     fit began with. threads: CPU threads that shared the fit. worst: the largest error of a sample, in its unit,
     where the file promises one; None where it promises nothing. trained: whether a layer was fitted in steps.
+    meant: the symbols of all layers.
     """
 
     data: bytes
@@ -40,6 +41,7 @@ class Encoded:
     threads: int = 1
     worst: float | None = None
     trained: bool = True
+    meant: tuple[Symbols, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -101,4 +103,5 @@ def _encoded(made: Sequence[_Made]) -> Encoded:
         told.threads,
         check_kept(data, plan.signal, promise) if promise else None,
         told.trained,
+        tuple(layer.symbols for layer in made),
     )

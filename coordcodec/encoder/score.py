@@ -56,7 +56,7 @@ class Scored:
             recipe = self.recipe.replace(num_bytes=size, effort=effort)
             made = encode(self.signal, self.modality, recipe, self.clock, self.progress)
         self.warnings[made.data] = caught
-        opened = decoder.open_file(made.data, made.init).to(made.device)
+        opened = decoder.open_file(made.data, made.init, time_limit=None).to(made.device)
         reached = opened.score(self.signal)[self.modality.main_score]
         return Trial(made, len(made.data), UNDEFINED if reached is None else decibels(reached, self.falling))
 

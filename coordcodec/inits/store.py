@@ -170,6 +170,8 @@ def _known(path: Path, size: int, modified: int) -> tuple[Header, str] | None:
     """A file's header and hash, read anew when size or time has changed; None and one warning for a damaged file."""
     del size, modified  # they are the cache's key
     try:
+        if not (path.is_file() or path.is_dir()):  # a pipe would keep us waiting for ever
+            raise FileError(f"{path} is no file")
         data = _read(path)
         return read_header(data), hashlib.sha256(data).hexdigest()
     except (InitialisationError, FileError) as error:

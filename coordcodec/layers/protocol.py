@@ -172,6 +172,14 @@ class Quantizable(Drafted, Protocol):
     loss: Any
 
 
+@dataclass(frozen=True)
+class Cost:
+    """What decoding takes, in multiply-adds. once: before the first value. each: for every point that is asked for."""
+
+    once: float
+    each: float
+
+
 class Layer(Protocol):
     """One kind of layer."""
 
@@ -212,6 +220,13 @@ class Layer(Protocol):
         """Raise ContainerError unless the chunks can hold this Spec's symbols; allocates nothing of their size.
 
         cut: some are missing at the end.
+        """
+        ...
+
+    def cost(self, spec: Any, own: int) -> Cost:
+        """About what decoding costs on one core, from the Spec alone; other work counts as that many multiply-adds.
+
+        own: the points of the signal's own grid, 0 if it has none.
         """
         ...
 

@@ -9,6 +9,7 @@ import numpy as np
 from torch import Tensor
 
 from coordcodec.data import Quantized, Symbols, round_step
+from coordcodec.errors import RecipeError
 from coordcodec.hookspecs import Loss
 
 MOST = 2047
@@ -31,7 +32,12 @@ def grid_steps(ranges: Mapping[str, float], bits: float) -> dict[str, float]:
 
 
 def as_symbols(scaled: Tensor, step: float) -> Quantized:
-    """A tensor in units of its step, rounded to the nearest integers that a file can hold."""
+    """A tensor in units of its step, rounded to the nearest integers that a file can hold.
+
+    Raises RecipeError for numbers that are not finite.
+    """
+    if not bool(scaled.isfinite().all()):
+        raise RecipeError("the fit diverged: its weights are no finite numbers; choose a lower learning rate")
     nearest = np.clip(np.rint(scaled.detach().cpu().numpy()), -MOST, MOST)
     return Quantized(nearest.astype(np.int32), step)
 

@@ -6,11 +6,21 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from coordcodec.data import MAX_CHANNELS, MAX_DIMS, check_meta
+from coordcodec.data import MAX_CHANNELS, MAX_DIMS, NAME, check_meta
 from coordcodec.errors import ContainerError, SignalError
 from coordcodec.numbers import Reader
 from coordcodec.stream.meta import MAX_META, read_meta
 from coordcodec.stream.parts import MAX_POINTS
+
+
+def read_modality(reader: Reader) -> str:
+    """The name of the modality. Raises ContainerError for what is none: people see it on their terminals."""
+    name = reader.text("the modality", 32)
+    if not NAME.fullmatch(name):
+        raise ContainerError(
+            f"damaged file: the modality {name!a}; a name is 1 to 32 of a-z, 0-9, _ and -, a letter first"
+        )
+    return name
 
 
 def read_dims(reader: Reader) -> int:

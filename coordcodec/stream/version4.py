@@ -10,7 +10,7 @@ from coordcodec.errors import ContainerError
 from coordcodec.numbers import Reader, varint
 from coordcodec.specs import INIT_BYTES, unpack_spec
 from coordcodec.specs.cut import pack_partition, read_partition
-from coordcodec.stream.header import read_channels, read_dims, read_meta_of, read_sides, whole_meta
+from coordcodec.stream.header import read_channels, read_dims, read_meta_of, read_modality, read_sides, whole_meta
 from coordcodec.stream.meta import pack_meta
 from coordcodec.stream.parts import CHECKSUM, MAGIC, Container, Section
 from coordcodec.stream.weights import CONTEXTUAL
@@ -65,7 +65,7 @@ def _read_body(reader: Reader, version: int) -> Container:
     flags = reader.byte()
     if flags & ~sum(added for since, added in _SINCE.items() if since <= version):
         raise ContainerError(f"damaged file: unknown flags {flags:#x}")
-    modality = reader.text("the modality", 32)
+    modality = read_modality(reader)
     dims = read_dims(reader)
     shape = read_sides(reader, dims) if flags & _GRID else []
     channels = read_channels(reader)

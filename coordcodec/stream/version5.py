@@ -14,7 +14,7 @@ from coordcodec.numbers import Reader, varint
 from coordcodec.samples import DTYPES, MAX_UNIT, SampleType
 from coordcodec.specs import pack_section, unpack_section
 from coordcodec.stream import side
-from coordcodec.stream.header import read_channels, read_dims, read_meta_of, read_sides, whole_meta
+from coordcodec.stream.header import read_channels, read_dims, read_meta_of, read_modality, read_sides, whole_meta
 from coordcodec.stream.meta import pack_meta
 from coordcodec.stream.parts import CHECKSUM, MAGIC, Container, Promise, Section
 from coordcodec.stream.sections import MASK, MORE, SIDE, add, add_chunks, read_chunks, read_sections
@@ -161,7 +161,7 @@ def _read_header(reader: Reader) -> Container:
     flags = reader.byte()
     if flags & ~(_GRID | _META | _PERIODIC | _SAMPLES | _PROMISE):
         raise ContainerError(f"damaged file: unknown flags {flags:#x}")
-    modality, dims = reader.text("the modality", 32), read_dims(reader)
+    modality, dims = read_modality(reader), read_dims(reader)
     shape = read_sides(reader, dims) if flags & _GRID else []
     periodic = _read_periodic(reader, dims, shape) if flags & _PERIODIC else ()
     channels = read_channels(reader)

@@ -8,7 +8,7 @@ from typing import Any
 from coordcodec.clock import Clock, Progress
 from coordcodec.data import Floats, Signal, Symbols
 from coordcodec.inits import Initialisation
-from coordcodec.layers.detail import coding, cost, propose, reading
+from coordcodec.layers.detail import coding, cost, decode_cost, propose, reading
 from coordcodec.layers.detail.field import DetailField, Whole
 from coordcodec.layers.detail.parts import Parts
 from coordcodec.layers.detail.symbols import Detailed
@@ -27,6 +27,7 @@ class Detail:
     encode = staticmethod(coding.encode)
     decode = staticmethod(reading.decode)
     estimate = staticmethod(cost.estimate)
+    cost = staticmethod(decode_cost.cost)
 
     def propose(self, signal: Signal, goal: Goal, recipe: Recipe, below: Floats | None = None) -> Proposal:
         """See `coordcodec.layers.protocol.Layer`."""

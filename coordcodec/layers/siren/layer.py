@@ -10,7 +10,7 @@ from coordcodec.data import Field, Floats, Signal, Symbols
 from coordcodec.inits import Initialisation
 from coordcodec.layers.learnable import Learnable
 from coordcodec.layers.protocol import Chunks, Estimate, Fitted, Goal, Proposal, Quantizable
-from coordcodec.layers.siren import architecture, coding
+from coordcodec.layers.siren import architecture, coding, decode_cost
 from coordcodec.partition import gain_of
 from coordcodec.recipe import Recipe
 from coordcodec.specs import SirenSpec
@@ -28,6 +28,7 @@ class Siren:
     encode = staticmethod(coding.encode)
     decode = staticmethod(coding.decode)
     describe = staticmethod(coding.describe)
+    cost = staticmethod(decode_cost.cost)
 
     def propose(self, signal: Signal, goal: Goal, recipe: Recipe, below: Floats | None = None) -> Proposal:
         """See `coordcodec.layers.protocol.Layer`."""

@@ -20,10 +20,10 @@ def _wanted() -> bool:
     if os.environ.get("COORDCODEC_JIT", "1") == "0":
         return False
     try:
-        import numba  # noqa: F401
+        import numba
     except ImportError:
         return False
-    return True
+    return not numba.config.DISABLE_JIT  # kernels that are not compiled need lists of int, see `native`
 
 
 COMPILED = _wanted()
