@@ -1,4 +1,7 @@
-"""Pictures without loss: optimised PNG, JPEG 2000, JPEG XL and WebP, without metadata. oxipng uses all cores, the others one."""
+"""Pictures without loss: optimised PNG, JPEG 2000, JPEG XL and WebP, without metadata.
+
+oxipng uses all cores, the others one.
+"""
 
 from __future__ import annotations
 

@@ -48,12 +48,12 @@ class Promises:
         }
 
     def _ours(self, own: Own, recipe: Recipe) -> Row:
-        start = time.perf_counter()
+        start = time.process_time()
         encoded = codec.compress_signal(self.signal, self.kind, recipe)
-        middle = time.perf_counter()
+        middle = time.process_time()
         opened = codec.open(encoded.data, encoded.init).to(encoded.device)
         decoded = opened.samples()
-        end = time.perf_counter()
+        end = time.process_time()
         assert self.signal.samples is not None
         return {
             "bytes": len(encoded.data),
