@@ -11,7 +11,7 @@ A row holds
     status                       "ok", "failed" or "skipped" (not installed); `reason` says why
     bytes, rate                  of the file on disk, everything included
     scores                       name with unit -> number, or None where it is not defined
-    encode_seconds, decode_seconds, peak_memory_mib
+    encode_seconds, decode_seconds, peak_memory_mib      of promises the processor's seconds
     setting, version             what exactly made the file
     coordcodec, commit, threads, machine, torch, date
 
@@ -43,7 +43,8 @@ KEY = ("file", "options", "codec", "target_rate", "effort", "seed", "device", "b
 SUFFIX = ".jsonl"
 PROMISES = "promises-"
 """What the names of result files begin with whose rows are of promises."""
-APART = ("speed.jsonl", "long_sound.jsonl", "grid.jsonl")
+SPEED, LONG_SOUND, GRID = "speed.jsonl", "long_sound.jsonl", "grid.jsonl"
+APART = (SPEED, LONG_SOUND, GRID)
 """Result files that hold no rows of files, codecs and rates."""
 
 
