@@ -23,8 +23,8 @@ from coordcodec_bench import fields
 from coordcodec_bench.baseline import needs
 from coordcodec_bench.keepers import Keeper, Original, Samples
 
-_WIDER = tuple(2 ** (k / 4) for k in range(16, -5, -1))
-"""Factors of the bound that are tried."""
+_FACTORS = (*(2 ** (k / 4) for k in range(16, -1, -1)), 0.9999, 0.999, 0.99, 0.9, 0.5)
+"""Of the bound, that are tried: those just below 1 for codecs that round their own arithmetic past it."""
 
 
 class Zfp:
@@ -66,7 +66,7 @@ class Sz3:
 
     def settings(self, bound: float) -> Iterable[float]:
         """Absolute bounds."""
-        return (bound * factor for factor in _WIDER)
+        return (bound * factor for factor in _FACTORS)
 
     def encode(self, original: Original, setting: float) -> bytes:
         """A file. Raises NotInstalled."""
@@ -90,7 +90,7 @@ class Sperr:
 
     def settings(self, bound: float) -> Iterable[float]:
         """Point-wise errors."""
-        return (bound * factor for factor in _WIDER)
+        return (bound * factor for factor in _FACTORS)
 
     def encode(self, original: Original, setting: float) -> bytes:
         """A file. Raises NotInstalled."""
