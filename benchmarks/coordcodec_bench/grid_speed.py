@@ -109,14 +109,27 @@ def measured(name: str, jobs: list[Job], model: int) -> dict[str, Any]:
 
 def at_one_bit(kodak: Path) -> list[Job]:
     """Wavelet planes of six pictures with the step at which their files take a bit per pixel."""
-    low, high = 4.0, 64.0
+    low, high = 12.0, 48.0
     jobs: list[Job] = []
-    for _ in range(7):
+    for _ in range(6):
         step = math.sqrt(low * high)
         jobs = list(wavelets(kodak, step))
         pixels = sum(values.size for job in jobs for chunk in job for values, _, _ in chunk) / 3
-        low, high = (step, high) if 8 * turn(jobs, 2)[0] > pixels else (low, step)
+        low, high = (step, high) if _bits(jobs, 2) > pixels else (low, step)
     return jobs
+
+
+def _bits(jobs: list[Job], model: int) -> float:
+    """What jobs take, counted and not written."""
+    count = 0.0
+    for job in jobs:
+        state = GridState(model)
+        for chunk in job:
+            encoder = GridEncoder(state, count=True)
+            for plane in chunk:
+                encoder.plane(*plane)
+            count += encoder.bits
+    return count
 
 
 def inputs(speech: Path, kodak: Path) -> Iterator[tuple[str, Iterable[Job], int]]:
