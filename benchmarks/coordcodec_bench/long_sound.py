@@ -9,6 +9,7 @@ minutes are full. Compressed at 96 kbit/s and decoded to 16-bit samples by a pro
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import sys
 import time
@@ -51,8 +52,12 @@ def joined(folder: Path, seconds: float) -> tuple[NDArray[np.int16], int]:
 
 def measured(samples: NDArray[np.int16], rate: int, kbps: float, effort: int) -> dict[str, Any]:
     """A row: times by the clock and by the processor, peak memory of either way, SNR."""
-    kind = installed().modalities.get("audio")
-    signal = kind.read((samples, rate))
+    import soundfile
+
+    kind, wave = installed().modalities.get("audio"), io.BytesIO()
+    soundfile.write(wave, samples, rate, "PCM_16", format="WAV")
+    wave.seek(0)
+    signal = kind.read(wave)
     recipe = codec.make_recipe(kind, None, rate=kbps, effort=effort)
     memory, start, spent = facts.Memory(), time.perf_counter(), time.process_time()
     encoded = codec.compress_signal(signal, kind, recipe)

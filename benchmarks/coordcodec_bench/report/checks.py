@@ -29,7 +29,7 @@ def _faults(row: Row) -> Iterator[str]:
     if row.get("status") not in _STATES:
         yield "status"
     good = row.get("status") == "ok"
-    target = ("target_rate",)
+    target: tuple[str, ...] = ("target_rate",)
     if "bound" in row:
         target = ()
         yield from ("bound",) if not isinstance(row["bound"], str) else ()

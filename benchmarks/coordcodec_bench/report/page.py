@@ -105,7 +105,7 @@ def make(results: Path, published: Path | None) -> Page:
     with plain_settings():
         sections = [_section(results, group, curves) for group in groups]
         bounded = {p.slug: bound_plots.all_of(p) for p in promised if not p.lossless}
-    everything = [row for of in (*groups, *promised) for row in of.rows]
+    everything = [*(row for group in groups for row in group.rows), *(row for p in promised for row in p.rows)]
     counts = {status: sum(row["status"] == status for row in everything) for status in ("ok", "failed", "skipped")}
     html = _template().render(
         title="coordcodec beside other codecs",
