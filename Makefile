@@ -4,6 +4,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 .PHONY: demo inits test test-example check-all fuzz browser lint bench bench-speed check-speed check-gpu bench-kodak bench-ablation bench-meshes bench-sounds bench-fields \
+	bench-promises bench-lossless bench-fine bench-long bench-grid \
 	report docs picture clean
 
 $(READY): pyproject.toml benchmarks/pyproject.toml constraints.txt
@@ -122,11 +123,11 @@ check-gpu:
 		-m coordcodec_bench.gpu --device $(DEVICE) --data $(DATA) -o $(OUT) $(if $(filter cpu,$(DEVICE)),--quick)
 
 # The figures of docs/benchmarks.md. Each goes on where it was interrupted; rows that are there are not measured again,
-# so begin with an empty folder of results to measure all anew: make bench RESULTS=results. Some seven hours on two cores.
+# so begin with an empty folder of results to measure all anew: make bench RESULTS=results. Some eight hours on two cores.
 RESULTS ?= benchmarks/results
 BENCH := $(BIN)/coordcodec bench
 JOBS ?= 1
-bench: bench-kodak bench-ablation bench-meshes bench-sounds bench-fields
+bench: bench-kodak bench-ablation bench-meshes bench-sounds bench-fields bench-promises bench-lossless bench-fine bench-long bench-grid
 
 # KODAK is a folder with the 24 pictures. Ours as it is, with what it chooses, and as networks (layers=siren, preset=basic).
 # On four of them COIN's networks of 0.16 and 0.305 bpp and other efforts, 9 on two; on eight the preset basic from
@@ -167,13 +168,53 @@ bench-sounds: $(READY)
 	$(BENCH) $(SPEECH) -o $(RESULTS)/learned --modality audio --rates 24 --codecs ours:layers=siren:effort=2,ours:effort=2:siren.quantizer=qat,ours:effort=2:preset=basic --jobs $(JOBS)
 	$(BENCH) $(MUSIC) -o $(RESULTS) --modality audio --rates 48 --only gt_bach.wav --codecs ours,ours:layers=siren,ours:preset=basic,siren,mp3,aac,opus --jobs $(JOBS)
 
-# FIELDS is a folder with A1B_north_america.nc.
+# FIELDS is a folder with A1B_north_america.nc and, for bench-promises, more.
 FIELDS ?= fields
 bench-fields: $(READY)
 	$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt ./examples/coordcodec_climate
 	$(BENCH) $(FIELDS) -o $(RESULTS) --modality climate --variable air_temperature --only A1B_north_america.nc --rates 12000
 	$(BENCH) $(FIELDS) -o $(RESULTS) --modality climate --variable air_temperature --only A1B_north_america.nc --rates 12000 --codecs ours:layers=siren
 	$(BENCH) $(FIELDS) -o $(RESULTS) --modality climate --variable air_temperature --only A1B_north_america.nc --rates 24000,48000,96000 --codecs zfp,sz3,sperr
+
+# Largest errors beside SPERR, SZ3 and zfp: FIELDS also with the two NEMO fields, OSTIA and ERA-Interim that
+# docs/benchmarks.md names. Half an hour on one core.
+PERCENT := 1%,0.5%,0.25%,0.1%,0.05%
+PROMISES = $(BENCH) $(FIELDS) -o $(RESULTS) --modality field --jobs $(JOBS)
+bench-promises: $(READY)
+	$(PROMISES) --variable air_temperature --only A1B_north_america.nc --max-errors 1K,0.5K,0.25K,0.1K,0.05K
+	$(PROMISES) --variable tos --only nemo_1m_20150101-20150201_grid-T.nc --max-errors $(PERCENT)
+	$(PROMISES) --variable surface_temperature --only iris_ostia_monthly.nc --max-errors $(PERCENT)
+	$(PROMISES) --variable votemper --only iris_orca2_votemper.nc --max-errors $(PERCENT)
+	$(PROMISES) --variable z --only eraint_uvz.nc --max-errors $(PERCENT)
+	$(PROMISES) --variable u --only eraint_uvz.nc --max-errors $(PERCENT)
+	$(PROMISES) --variable v --only eraint_uvz.nc --max-errors $(PERCENT)
+
+# Without loss, beside PNG, JPEG 2000, JPEG XL, WebP and FLAC. CLIPS is a folder of 29 samples of Sonic Pi.
+CLIPS ?= clips
+bench-lossless: $(READY)
+	$(BENCH) $(KODAK) -o $(RESULTS) --lossless --jobs $(JOBS)
+	$(BENCH) $(CLIPS) -o $(RESULTS) --modality audio --lossless --jobs $(JOBS)
+	$(BENCH) $(SPEECH) -o $(RESULTS) --modality audio --lossless --jobs $(JOBS)
+
+# Rates at which little is lost: photographs, and those of the clips that have two channels.
+STEREO := \
+	ambi_choir.flac ambi_glass_hum.flac ambi_lunar_land.flac ambi_swoosh.flac arovane_beat_c.flac \
+	bass_drop_c.flac bass_trance_c.flac bd_boom.flac glitch_bass_g.flac glitch_robot1.flac guit_em9.flac \
+	loop_amen.flac loop_compus.flac loop_garzul.flac loop_mika.flac loop_safari.flac \
+	mehackit_phone1.flac mehackit_phone4.flac mehackit_robot4.flac misc_cineboom.flac perc_door.flac \
+	vinyl_hiss.flac
+bench-fine: $(READY)
+	$(BENCH) $(KODAK) -o $(RESULTS)/fine --rates 1,2 --codecs ours,jpeg2000,jpeg,webp --jobs $(JOBS)
+	$(BENCH) $(CLIPS) -o $(RESULTS)/fine --modality audio --rates 48 --codecs ours,mp3,aac,opus --only $(STEREO) --jobs $(JOBS)
+
+# Minutes of stereo as multiples of real time; on a quiet machine, with nothing else at work.
+MINUTES ?= 10
+bench-long: $(READY)
+	$(BIN)/python -m coordcodec_bench.long_sound $(CLIPS) --minutes $(MINUTES) -o $(RESULTS)/long_sound.jsonl
+
+# The grid coder alone: coefficients and binary decisions a second, both ways.
+bench-grid: $(READY)
+	$(BIN)/python -m coordcodec_bench.grid_speed $(SPEECH) $(KODAK) -o $(RESULTS)/grid.jsonl
 
 # One page with all that RESULTS holds.
 report: $(READY)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,6 +16,7 @@ from coordcodec.cli.progress import progress_bar
 from coordcodec.plugins import installed
 from coordcodec.recipe import EFFORTS
 from coordcodec_bench import report as page
+from coordcodec_bench.rows import LOSSLESS
 from coordcodec_bench.run import Plan, run
 
 SUMMARY = "measure ours and other codecs on a folder; `bench report RESULTS` draws what came out"
@@ -38,6 +40,7 @@ def _bench(a: argparse.Namespace) -> int:
         output=Path(a.output),
         modality=a.modality,
         rates=a.rates,
+        promises=(LOSSLESS,) if a.lossless else a.max_errors,
         codecs=a.codecs,
         only=tuple(a.only),
         effort=a.effort,
@@ -83,6 +86,13 @@ def _rates(text: str) -> tuple[float, ...]:
         raise argparse.ArgumentTypeError(f"expected numbers such as 0.15,0.3, got {text!r}") from None
 
 
+def _bounds(text: str) -> tuple[str, ...]:
+    found = tuple(part.strip() for part in text.split(","))
+    if not all(re.fullmatch(r"[0-9.]+(e[+-]?[0-9]+)?\s*([^0-9.\s].*)?", part, re.IGNORECASE) for part in found):
+        raise argparse.ArgumentTypeError(f"expected largest errors such as 1K,0.5K or 0.5%, got {text!r}")
+    return found
+
+
 def _codecs(text: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in text.split(",") if part.strip())
 
@@ -95,13 +105,7 @@ def _bench_parser() -> argparse.ArgumentParser:
         "-o", "--output", metavar="RESULTS", required=True, help="folder of result rows; a run that is there goes on"
     )
     parser.add_argument("--modality", default="image", help="the kind of data; default: image")
-    parser.add_argument(
-        "--rates",
-        type=_rates,
-        default=(),
-        metavar="R,...",
-        help=f"in the modality's unit, each above 0; defaults: {default_rates()}",
-    )
+    _add_targets(parser)
     parser.add_argument(
         "--codecs",
         type=_codecs,
@@ -109,6 +113,7 @@ def _bench_parser() -> argparse.ArgumentParser:
         metavar="C,...",
         help="ours, coin and siren, which take choices of a recipe as in ours:layers=siren:effort=2, and others: image "
         "jpeg, jpeg2000, webp, avif, jxl, heif, vvc; sdf draco; audio mp3, aac, opus; climate zfp, sz3, sperr; "
+        "with --max-errors field sperr, sz3, zfp; with --lossless image png, jpeg2000, jxl, webp, audio flac; "
         "default: ours and all others",
     )
     _add_how(parser)
@@ -116,6 +121,25 @@ def _bench_parser() -> argparse.ArgumentParser:
     add_device(parser, "where ours fit")
     add_quiet(parser)
     return parser
+
+
+def _add_targets(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_mutually_exclusive_group()
+    group.add_argument(
+        "--rates",
+        type=_rates,
+        default=(),
+        metavar="R,...",
+        help=f"in the modality's unit, each above 0; defaults: {default_rates()}",
+    )
+    group.add_argument(
+        "--max-errors",
+        type=_bounds,
+        default=(),
+        metavar="E,...",
+        help="largest errors in place of rates, in the samples' unit or in %% of their range, as in 1K,0.5K or 0.5%%",
+    )
+    group.add_argument("--lossless", action="store_true", help="files that lose nothing, in place of rates")
 
 
 def _add_how(parser: argparse.ArgumentParser) -> None:

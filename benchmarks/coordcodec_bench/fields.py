@@ -114,7 +114,7 @@ class Sperr:
 
     def encode(self, original: Field, mode: str, level: float) -> bytes:
         """A file. Raises NotInstalled."""
-        cells = original.cells.reshape(self._shape(original))
+        cells = original.cells.reshape(sperr_shape(original.cells.shape))
         if mode == _RANGES:
             kind, bound = "pwe", level * original.span
         else:
@@ -123,14 +123,15 @@ class Sperr:
 
     def decode(self, data: bytes, original: Field) -> Field:
         """The field. Raises NotInstalled."""
-        shape, kind = self._shape(original), original.cells.dtype
+        shape, kind = sperr_shape(original.cells.shape), original.cells.dtype
         return original.like(_imagecodecs(self).sperr_decode(data, shape=shape, dtype=kind))
 
-    def _shape(self, original: Field) -> tuple[int, ...]:
-        shape = original.cells.shape
-        if len(shape) == 1:
-            return (1, *shape)
-        return shape if len(shape) < 4 else (math.prod(shape[:-2]), *shape[-2:])
+
+def sperr_shape(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Two or three axes, as SPERR takes them, in place of any number."""
+    if len(shape) == 1:
+        return (1, *shape)
+    return shape if len(shape) < 4 else (math.prod(shape[:-2]), *shape[-2:])
 
 
 def _imagecodecs(baseline: Baseline) -> Any:

@@ -50,27 +50,29 @@ class Coder:
         return decoded.reshape(original.shape)
 
 
-def _flat(picture: Pixels) -> Pixels:
+def flat(picture: Pixels) -> Pixels:
     """(h, w) for grey: what libraries take."""
     return np.ascontiguousarray(picture[:, :, 0] if picture.shape[2] == 1 else picture)
 
 
-def _saved(picture: Pixels, kind: str, **options: Any) -> bytes:
+def saved(picture: Pixels, kind: str, **options: Any) -> bytes:
+    """A picture as Pillow writes it."""
     from PIL import Image
 
     target = io.BytesIO()
-    Image.fromarray(_flat(picture)).save(target, format=kind, **options)
+    Image.fromarray(flat(picture)).save(target, format=kind, **options)
     return target.getvalue()
 
 
-def _opened(data: bytes, original: Pixels) -> NDArray[Any]:
+def opened(data: bytes, original: Pixels) -> NDArray[Any]:
+    """A picture as Pillow reads it, grey if the original is."""
     from PIL import Image
 
     with Image.open(io.BytesIO(data)) as image:
         return np.asarray(image.convert("L" if original.shape[2] == 1 else "RGB"))
 
 
-def _pillow(feature: str, name: str) -> Callable[[], str]:
+def pillow(feature: str, name: str) -> Callable[[], str]:
     """The version of a library of Pillow's."""
 
     def version() -> str:
@@ -86,7 +88,7 @@ def _pillow(feature: str, name: str) -> Callable[[], str]:
 
 def _jpeg(picture: Pixels, mode: str, level: float) -> bytes:
     files = [
-        _saved(picture, "JPEG", quality=int(level), subsampling=mode, optimize=True, progressive=progressive)
+        saved(picture, "JPEG", quality=int(level), subsampling=mode, optimize=True, progressive=progressive)
         for progressive in (False, True)
     ]
     return min(files, key=len)
@@ -95,26 +97,28 @@ def _jpeg(picture: Pixels, mode: str, level: float) -> bytes:
 def _jpeg2000(picture: Pixels, mode: str, level: float) -> bytes:
     # Without the 9/7 wavelet 0.4 dB would be lost, without the colour transform 2.5 dB.
     colour = int(picture.shape[2] == 3)
-    return _saved(picture, "JPEG2000", no_jp2=True, irreversible=True, mct=colour, quality_layers=[level])
+    return saved(picture, "JPEG2000", no_jp2=True, irreversible=True, mct=colour, quality_layers=[level])
 
 
 def _webp(picture: Pixels, mode: str, level: float) -> bytes:
-    return _saved(picture, "WEBP", quality=level, method=6)
+    return saved(picture, "WEBP", quality=level, method=6)
 
 
 def _jxl(picture: Pixels, mode: str, level: float) -> bytes:
     codecs = importlib.import_module("imagecodecs")
     effort = int(mode.removeprefix("effort "))
-    file = codecs.jpegxl_encode(_flat(picture), distance=level, effort=effort, usecontainer=False, numthreads=1)
+    file = codecs.jpegxl_encode(flat(picture), distance=level, effort=effort, usecontainer=False, numthreads=1)
     return bytes(file)
 
 
-def _jxl_opened(data: bytes, original: Pixels) -> NDArray[Any]:
+def jxl_opened(data: bytes, original: Pixels) -> NDArray[Any]:
+    """A picture as libjxl reads it."""
     decoded: NDArray[Any] = importlib.import_module("imagecodecs").jpegxl_decode(data, numthreads=1)
     return decoded
 
 
-def _jxl_version() -> str:
+def jxl_version() -> str:
+    """Those of libjxl and imagecodecs. Raises ImportError."""
     codecs = importlib.import_module("imagecodecs")
     if not codecs.JPEGXL.available:
         raise ImportError("an imagecodecs without libjxl")
@@ -156,35 +160,36 @@ def _heif_version() -> str:
     return f"{coder}, libheif {told['libheif']}, pillow-heif {heif.__version__}"
 
 
-_PILLOW = "pip install --upgrade pillow"
+PILLOW = "pip install --upgrade pillow"
+"""What installs it."""
 
 CODECS = (
     Coder(
         "jpeg",
-        _PILLOW,
+        PILLOW,
         "optimised Huffman tables, progressive where smaller",
         (Mode("4:2:0", 1, 100), Mode("4:4:4", 1, 100)),
         _jpeg,
-        _opened,
-        _pillow("jpg", "libjpeg-turbo"),
+        opened,
+        pillow("jpg", "libjpeg-turbo"),
     ),
     Coder(
         "jpeg2000",
-        _PILLOW,
+        PILLOW,
         "9/7 wavelet, colour transform, codestream without the JP2 box",
         (Mode("ratio", 2000, 2, whole=False, log=True, halvings=11),),
         _jpeg2000,
-        _opened,
-        _pillow("jpg_2000", "OpenJPEG"),
+        opened,
+        pillow("jpg_2000", "OpenJPEG"),
     ),
     Coder(
         "webp",
-        _PILLOW,
+        PILLOW,
         "method 6",
         (Mode("quality", 0, 100, whole=False, halvings=9),),
         _webp,
-        _opened,
-        _pillow("webp", "libwebp"),
+        opened,
+        pillow("webp", "libwebp"),
     ),
     Coder(
         "jxl",
@@ -196,8 +201,8 @@ CODECS = (
             Mode("effort 9", 25, 15, whole=False, halvings=5),
         ),
         _jxl,
-        _jxl_opened,
-        _jxl_version,
+        jxl_opened,
+        jxl_version,
     ),
     Coder(
         "heif",

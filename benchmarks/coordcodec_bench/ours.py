@@ -28,7 +28,7 @@ from coordcodec.hookspecs import Modality
 from coordcodec.recipe import TARGETS, Recipe
 from coordcodec.specs import CHOICES
 from coordcodec_bench.names import canonical
-from coordcodec_bench.rows import Row
+from coordcodec_bench.rows import LOSSLESS, Row, Target
 
 OURS: dict[str, dict[str, Any]] = {
     "ours": {},
@@ -62,9 +62,12 @@ class Own:
     preset: str | None
     choices: Mapping[str, Any]
 
-    def recipe(self, kind: Modality, rate: float, effort: int, seed: int, device: str) -> Recipe:
-        """The recipe for a rate. Raises RecipeError or UnknownName."""
-        recipe = codec.make_recipe(kind, self.preset, rate=rate, effort=effort, seed=seed, device=device)
+    def recipe(self, kind: Modality, target: Target, effort: int, seed: int, device: str) -> Recipe:
+        """The recipe for a rate or a promise. Raises RecipeError or UnknownName."""
+        aim: dict[str, Any] = {"rate": target}
+        if isinstance(target, str):
+            aim = {"lossless": True} if target == LOSSLESS else {"max_error": target}
+        recipe = codec.make_recipe(kind, self.preset, **aim, effort=effort, seed=seed, device=device)
         return recipe.replace(**nested(self.choices))
 
 
@@ -145,19 +148,19 @@ def measure(own: Own, signal: Signal, kind: Modality, recipe: Recipe) -> Row:
         "scores": opened.score(signal),
         "encode_seconds": round(encode_seconds, 3),
         "decode_seconds": round(decode_seconds, 3),
-        "setting": _setting(own, recipe, kinds),
+        "setting": setting(own, recipe, kinds),
         "version": f"coordcodec {__version__}, torch {torch.__version__}",
         "width": encoded.spec.describe().get("width"),
         "steps": encoded.steps,
         **({"bits": round(encoded.bits, 3)} if kinds[-1] == "siren" else {}),
         **({"init": f"{encoded.init.name} {encoded.init.id.hex()}"} if encoded.init else {}),
-        "fitted_on": _device_name(encoded.device),
+        "fitted_on": device_name(encoded.device),
         **_elsewhere(encoded, signal),
         "data": encoded.data,
     }
 
 
-def _setting(own: Own, recipe: Recipe, kinds: Sequence[str]) -> str:
+def setting(own: Own, recipe: Recipe, kinds: Sequence[str]) -> str:
     """What the file was made with; kinds: of its layers, whatever the recipe left open."""
     plain, told = Recipe(), [f"preset {own.preset}"] if own.preset else []
     told.append(f"layers {'+'.join(kinds)}")
@@ -172,7 +175,8 @@ def _setting(own: Own, recipe: Recipe, kinds: Sequence[str]) -> str:
     return ", ".join(told)
 
 
-def _device_name(device: str) -> str:
+def device_name(device: str) -> str:
+    """A device as rows name it: of a GPU what it calls itself."""
     import torch
 
     return torch.cuda.get_device_name(device) if device.startswith("cuda") else device

@@ -5,19 +5,21 @@ A row holds
     file, sha256, folder         the input: its name, the hash of its bytes, the name of its folder
     modality, unit               kind of data, unit of the rates
     codec, target_rate           as asked for
+    bound                        in place of target_rate: a promise, "lossless" or a largest error such as "0.5K"
     options                      what reading it was told, if anything
     effort, seed, device         of our own codecs; left out for others
     status                       "ok", "failed" or "skipped" (not installed); `reason` says why
     bytes, rate                  of the file on disk, everything included
     scores                       name with unit -> number, or None where it is not defined
-    encode_seconds, decode_seconds, peak_memory_mib
+    encode_seconds, decode_seconds, peak_memory_mib      of promises the processor's seconds
     setting, version             what exactly made the file
     coordcodec, commit, threads, machine, torch, date
 
 and, where they apply, `width`, `steps` and `bits` of our network, `missed` (no setting is small enough: this is the
 smallest), `tried` (bytes and main score of the settings that were decoded), `init` (name and hash of the learned
-initialisation that the file needs) and `other_device` (what a second device decodes). A later row takes the place of
-an earlier one with the same key.
+initialisation that the file needs), `other_device` (what a second device decodes), `samples` (how many of a file are
+known), `max_error` (a promise in the unit of the samples; 0: lossless) and `extra_bytes` (in `bytes`: what another
+codec's file does not hold, such as the mask). A later row takes the place of an earlier one with the same key.
 """
 
 from __future__ import annotations
@@ -34,8 +36,16 @@ from coordcodec.errors import FileError
 from coordcodec_bench.names import canonical
 
 Row = dict[str, Any]
-KEY = ("file", "options", "codec", "target_rate", "effort", "seed", "device")
+LOSSLESS = "lossless"
+Target = float | str
+"""A rate in the modality's unit, or a promise: LOSSLESS, or a largest error such as "0.5K" or "0.5%"."""
+KEY = ("file", "options", "codec", "target_rate", "effort", "seed", "device", "bound")
 SUFFIX = ".jsonl"
+PROMISES = "promises-"
+"""What the names of result files begin with whose rows are of promises."""
+SPEED, LONG_SOUND, GRID = "speed.jsonl", "long_sound.jsonl", "grid.jsonl"
+APART = (SPEED, LONG_SOUND, GRID)
+"""Result files that hold no rows of files, codecs and rates."""
 
 
 def key_of(row: Row, key: Iterable[str] = KEY) -> tuple[Any, ...]:

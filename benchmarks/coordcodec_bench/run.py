@@ -19,7 +19,8 @@ from coordcodec.hookspecs import Modality
 from coordcodec.plugins import installed
 from coordcodec_bench import facts, ours
 from coordcodec_bench.baselines import baselines_of
-from coordcodec_bench.rows import SUFFIX, Row, append, digest, kept, key_of, load, sources
+from coordcodec_bench.keepers import named
+from coordcodec_bench.rows import PROMISES, SUFFIX, Row, Target, append, digest, kept, key_of, load, sources
 from coordcodec_bench.workers import Crew, Task
 
 Told = Callable[[str], None]
@@ -31,8 +32,9 @@ class Plan:
     """What to measure.
 
     folder: its files of the modality are taken, or those named in `only`. rates: in the modality's unit, > 0; empty
-    for the modality's default. codecs: names as in `coordcodec_bench.ours` and of the modality's baselines; empty for
-    ours and all baselines. jobs: processes, >= 1; limit: seconds per row, > 0. retry: measure failed rows again.
+    for the modality's default. promises: in place of rates, largest errors such as "0.5K" and "0.5%", or "lossless".
+    codecs: names as in `coordcodec_bench.ours` and of the modality's baselines or keepers; empty for ours and all of
+    those. jobs: processes, >= 1; limit: seconds per row, > 0. retry: measure failed rows again.
     options: what the modality's `read` is told.
     """
 
@@ -40,6 +42,7 @@ class Plan:
     output: Path
     modality: str = "image"
     rates: tuple[float, ...] = ()
+    promises: tuple[str, ...] = ()
     codecs: tuple[str, ...] = ()
     only: tuple[str, ...] = ()
     effort: int = 5
@@ -49,6 +52,11 @@ class Plan:
     limit: float = 3600.0
     retry: bool = False
     options: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def results(self) -> Path:
+        """The file of its rows."""
+        return self.output / f"{PROMISES if self.promises else ''}{self.modality}{SUFFIX}"
 
 
 @dataclass
@@ -65,13 +73,12 @@ def run(plan: Plan, told: Told = print, watch: Watch | None = None) -> dict[str,
     """
     kind, codecs, rates, device = _checked(plan)
     inputs = [_Input(path, _digest(path)) for path in _files(plan, kind, told)]
-    results = plan.output / f"{plan.modality}{SUFFIX}"
-    done = {key_of(row): row for row in load(results)}
+    done = {key_of(row): row for row in load(plan.results)}
     _prepare(plan.output, inputs)
     wanted = [
         (item, rate, _key(plan, item, codec, rate, device)) for item in inputs for codec in codecs for rate in rates
     ]
-    pending: dict[tuple[Path, str], list[float]] = {}
+    pending: dict[tuple[Path, str], list[Target]] = {}
     changed = set()
     for item, rate, key in wanted:
         old = done.get(key_of(key))
@@ -90,7 +97,7 @@ def run(plan: Plan, told: Told = print, watch: Watch | None = None) -> dict[str,
     new = _measure(plan, kind, tasks, hashes, done, told, watch)
     rows = [done[key_of(key)] for _, _, key in wanted if key_of(key) in done]
     counts = {status: sum(row["status"] == status for row in rows) for status in ("ok", "failed", "skipped")}
-    return {"results": str(results), "rows": len(wanted), "new": new, **counts}
+    return {"results": str(plan.results), "rows": len(wanted), "new": new, **counts}
 
 
 def _measure(
@@ -114,7 +121,7 @@ def _measure(
         try:
             if data is not None:
                 write_bytes(kept(plan.output, row), data, force=True)
-            append(plan.output / f"{plan.modality}{SUFFIX}", row)
+            append(plan.results, row)
             done[key_of(row)] = row
             new += 1
         except FileError as error:
@@ -127,21 +134,36 @@ def _measure(
     return new
 
 
-def _checked(plan: Plan) -> tuple[Modality, list[str], list[float], str]:
-    """The modality, the codecs, the rates and the device. Raises what `run` raises."""
+def _checked(plan: Plan) -> tuple[Modality, list[str], list[Target], str]:
+    """The modality, the codecs, the rates or promises and the device. Raises what `run` raises."""
     kind = installed().modalities.get(plan.modality)
-    found = baselines_of(plan.modality)
-    baselines = list(found.codecs) if found else []
+    targets: list[Target] = [*dict.fromkeys(plan.promises)] if plan.promises else [*_rates(plan, kind)]
+    others = _others(plan)
     codecs = []
-    for name in plan.codecs or ("ours", *baselines):
+    for name in plan.codecs or ("ours", *others):
         own = ours.parse(name)
-        if own is None and name not in baselines:
+        if own is None and name not in others:
             hint = "; ours take options, as in ours:effort=2" if ":" in name else ""
-            raise UnknownName("codec", name, [*ours.OURS, *baselines], hint)
+            raise UnknownName("codec", name, [*ours.OURS, *others], hint)
         if own is not None:
-            own.recipe(kind, 1.0, plan.effort, plan.seed, plan.device)
+            own.recipe(kind, targets[0], plan.effort, plan.seed, plan.device)
         codecs.append(own.name if own else name)
-    codecs = list(dict.fromkeys(codecs))
+    if plan.jobs < 1:
+        raise RecipeError(f"--jobs is 1 or more processes, got {plan.jobs}")
+    if not plan.limit > 0:
+        raise RecipeError(f"--time-limit is a number of seconds above 0, got {plan.limit:g}")
+    return kind, list(dict.fromkeys(codecs)), targets, _device(plan.device)
+
+
+def _others(plan: Plan) -> list[str]:
+    """The other codecs that can do what is asked for."""
+    if plan.promises:
+        return list(dict.fromkeys(name for promise in plan.promises for name in named(plan.modality, promise)))
+    found = baselines_of(plan.modality)
+    return list(found.codecs) if found else []
+
+
+def _rates(plan: Plan, kind: Modality) -> list[float]:
     default = kind.defaults.rate or (kind.defaults.num_bytes if kind.rate_unit == "bytes" else None)
     rates = list(dict.fromkeys(plan.rates)) or ([float(default)] if default else [])
     if not rates:
@@ -149,11 +171,7 @@ def _checked(plan: Plan) -> tuple[Modality, list[str], list[float], str]:
     for rate in rates:
         if not (math.isfinite(rate) and rate > 0):
             raise RecipeError(f"a rate is a number above 0, in {kind.rate_unit}; got {rate:g}")
-    if plan.jobs < 1:
-        raise RecipeError(f"--jobs is 1 or more processes, got {plan.jobs}")
-    if not plan.limit > 0:
-        raise RecipeError(f"--time-limit is a number of seconds above 0, got {plan.limit:g}")
-    return kind, codecs, rates, _device(plan.device)
+    return rates
 
 
 def _device(name: str) -> str:
@@ -196,10 +214,11 @@ def _prepare(output: Path, inputs: list[_Input]) -> None:
     write_bytes(output / "sources.json", (json.dumps(known, indent=1) + "\n").encode(), force=True)
 
 
-def _key(plan: Plan, item: _Input, codec: str, rate: float, device: str) -> Row:
+def _key(plan: Plan, item: _Input, codec: str, target: Target, device: str) -> Row:
     """The row's part that says what is measured; see `coordcodec_bench.rows.KEY`."""
     own = ours.parse(codec)
-    row: Row = {"file": item.path.name, "modality": plan.modality, "codec": codec, "target_rate": rate}
+    row: Row = {"file": item.path.name, "modality": plan.modality, "codec": codec}
+    row["bound" if isinstance(target, str) else "target_rate"] = target
     if plan.options:
         row["options"] = ", ".join(f"{name} {value}" for name, value in sorted(plan.options.items()))
     if own is None:
@@ -208,15 +227,18 @@ def _key(plan: Plan, item: _Input, codec: str, rate: float, device: str) -> Row:
 
 
 def _name(row: Row) -> str:
-    return f"{row['file']}  {row['codec']}  {row['target_rate']:g} {row['unit']}"
+    target = row["bound"] if "bound" in row else f"{row['target_rate']:g} {row['unit']}"
+    return f"{row['file']}  {row['codec']}  {target}"
 
 
 def _line(row: Row, kind: Modality) -> str:
     if row["status"] != "ok":
         return f"{_name(row)}  {row['status']}: {row['reason']}"
-    score = row["scores"].get(kind.main_score)
+    name = "max_error" if "bound" in row else kind.main_score
+    score = row["scores"].get(name)
     words = "undefined" if score is None else f"{score:.5g}"
+    rate = "" if kind.rate_unit == "bytes" else f"  {row['rate']:.4g} {row['unit']}"
     return (
-        f"{_name(row)}  {row['bytes']:,} bytes  {row['rate']:.4g} {row['unit']}  {kind.main_score} {words}  "
+        f"{_name(row)}  {row['bytes']:,} bytes{rate}  {name} {words}  "
         f"{row['encode_seconds']:.3g} s{'  (its smallest file)' if row.get('missed') else ''}"
     )

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from statistics import mean
 
-from coordcodec_bench import ablation, curves, detail_ablation, published, starts
+from coordcodec_bench import ablation, curves, detail_ablation, kept_tables, published, starts
 from coordcodec_bench.names import NETWORKS
 from coordcodec_bench.report import tables, words
 from coordcodec_bench.report.results import Comparison, Group
@@ -40,11 +40,14 @@ def summary(results: Path) -> str:
     return markdown(Table(head, tuple(body), (0,)))
 
 
-def compared(modality: str) -> Callable[[Path], str]:
-    """Codecs on the same files: the main score and the rate at each target, times, Bjøntegaard rates."""
+def compared(modality: str, folder: str = "") -> Callable[[Path], str]:
+    """Codecs on the same files: the main score and the rate at each target, times, Bjøntegaard rates.
+
+    folder: of the rows, in that of results.
+    """
 
     def table(results: Path) -> str:
-        group = group_of(results, modality)
+        group = group_of(results / folder, modality)
         parts = []
         for comparison in group.comparisons:
             if comparison is not group.comparisons[0] and {s.family for s in comparison.series} & {"coin", "siren"}:
@@ -239,6 +242,13 @@ TABLES: dict[str, Callable[[Path], str]] = {
     "detail_ablation": detail_ablation.table,
     "efforts": ablation.efforts,
     "shipped": starts.shipped,
+    "bounds": kept_tables.bounds,
+    "lossless_pictures": kept_tables.lossless("image"),
+    "lossless_sounds": kept_tables.lossless("audio"),
+    "fine_pictures": compared("image", kept_tables.FINE),
+    "fine_sounds": compared("audio", kept_tables.FINE),
+    "long_sound": kept_tables.long_sound,
+    "grid": kept_tables.grid,
 }
 
 

@@ -20,19 +20,20 @@ from coordcodec.plugins import installed
 from coordcodec_bench import facts, ours
 from coordcodec_bench.baseline import Baseline, Baselines, NotInstalled, Search
 from coordcodec_bench.baselines import baselines_of
-from coordcodec_bench.rows import Row
+from coordcodec_bench.promised import Promises
+from coordcodec_bench.rows import Row, Target
 
 _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
 
 
 @dataclass(frozen=True)
 class Task:
-    """One file and one codec at one or more rates; see `coordcodec_bench.rows` for the words."""
+    """One file and one codec at one or more rates or promises; see `coordcodec_bench.rows` for the words."""
 
     path: str
     modality: str
     codec: str
-    rates: tuple[float, ...]
+    rates: tuple[Target, ...]
     effort: int = 5
     seed: int = 0
     device: str = "cpu"
@@ -40,29 +41,15 @@ class Task:
 
 
 def rows_of(task: Task) -> Iterator[Row]:
-    """A row for each rate of a task. Whatever a codec raises is the row's reason to have failed."""
-    kind = installed().modalities.get(task.modality)
-    signal: Signal | None = None
-    search: Search | None = None
-    version = ""
-    facts_of_all = _facts()
+    """A row for each rate or promise of a task. Whatever a codec raises is the row's reason to have failed."""
+    subject, facts_of_all = _Subject(task), _facts()
     for rate in task.rates:
         memory = facts.Memory()
         row: Row = {"status": "ok"}
         try:
             with warnings.catch_warnings(record=True) as told:
                 warnings.simplefilter("always", UserWarning)
-                own = ours.parse(task.codec)
-                if own is None and not version:
-                    version = _baseline_of(task)[0].version()  # a missing library is told before any work
-                signal = signal if signal is not None else kind.read(task.path, **task.options)
-                if own is not None:
-                    recipe = own.recipe(kind, rate, task.effort, task.seed, task.device)
-                    row |= ours.measure(own, signal, kind, recipe)
-                else:
-                    search = search or Search(*_baseline_of(task), signal)
-                    row |= search.best(_size(rate, kind, signal)) | {"version": version}
-                row["rate"] = kind.rate(row["bytes"], signal.meta)
+                row |= subject.kept(rate) if isinstance(rate, str) else subject.at(rate)
             row |= {"warnings": [str(warning.message) for warning in told]} if told else {}
         except (ImportError, NotInstalled) as error:
             row = {"status": "skipped", "reason": f"not installed: {error}"}
@@ -72,6 +59,42 @@ def rows_of(task: Task) -> Iterator[Row]:
             words = str(error).strip().splitlines() or [""]
             row = {"status": "failed", "reason": f"{type(error).__name__}: {words[0]}"}
         yield row | {"peak_memory_mib": memory.peak_mib()} | facts_of_all
+
+
+class _Subject:
+    """The file of a task, read once, and the codec that it is given to."""
+
+    def __init__(self, task: Task) -> None:
+        self.task, self.kind = task, installed().modalities.get(task.modality)
+        self.version = ""
+        self._signal: Signal | None = None
+        self._search: Search | None = None
+        self._promises: Promises | None = None
+
+    @property
+    def signal(self) -> Signal:
+        if self._signal is None:
+            self._signal = self.kind.read(self.task.path, **self.task.options)
+        return self._signal
+
+    def at(self, rate: float) -> Row:
+        """The row of a rate."""
+        task, own = self.task, ours.parse(self.task.codec)
+        if own is None and not self.version:
+            self.version = _baseline_of(task)[0].version()  # a missing library is told before any work
+        if own is not None:
+            signal = self.signal
+            row = ours.measure(own, signal, self.kind, own.recipe(self.kind, rate, task.effort, task.seed, task.device))
+        else:
+            self._search = self._search or Search(*_baseline_of(task), self.signal)
+            row = self._search.best(_size(rate, self.kind, self.signal)) | {"version": self.version}
+        return row | {"rate": self.kind.rate(row["bytes"], self.signal.meta)}
+
+    def kept(self, promise: str) -> Row:
+        """The row of a promise."""
+        task = self.task
+        self._promises = self._promises or Promises(self.signal, self.kind, task.codec)
+        return self._promises.row(promise, task.effort, task.seed, task.device)
 
 
 Work = Callable[[Task], Iterator[Row]]
@@ -139,7 +162,7 @@ class Crew:
         self.jobs, self.limit, self.work = jobs, limit, work
         self._context = multiprocessing.get_context("spawn")
 
-    def run(self, tasks: Iterable[Task]) -> Iterator[tuple[Task, float, Row]]:
+    def run(self, tasks: Iterable[Task]) -> Iterator[tuple[Task, Target, Row]]:
         """Each row as it comes, with its task and rate. The processes end when the iterator is closed."""
         waiting = deque(task for task in tasks if task.rates)
         idle: list[tuple[Any, Connection]] = []

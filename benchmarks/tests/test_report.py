@@ -85,6 +85,31 @@ def keep(folder, path, modality, codec_name, target, data, scores, **more):
     rows.kept(folder, row).write_bytes(data)
 
 
+def promise(folder, file, codec_name, bound, size, **more):
+    """Add a row of a promise, as a run does."""
+    row = row_of(file, codec_name, 1.0, 0.0, **{"modality": "field", "unit": "bits/sample"} | more)
+    del row["target_rate"]
+    largest = 0.0 if bound == "lossless" else float(re.match("[0-9.]+", bound)[0])
+    row |= {"bound": bound, "max_error": largest, "scores": {"max_error": 0.99 * largest, "rmse": 0.3 * largest}}
+    row |= {"bytes": size, "rate": 8 * size / 49152, "samples": 49152, "raw_bytes": 49152}
+    rows.append(folder / f"promises-{row['modality']}.jsonl", row)
+
+
+def promises_in(folder):
+    """Rows of promises: a field at five bounds by four codecs, pictures without loss, and what went wrong."""
+    for number, codec_name in enumerate(("ours", "sperr", "sz3", "zfp")):
+        for bound in (1, 0.5, 0.25, 0.1, 0.05):
+            size = round((20_000 + 9_000 * number) / bound**0.6)
+            promise(folder, "a.nc", codec_name, f"{bound}K", size, options="variable t")
+            promise(folder, "b.nc", codec_name, f"{bound}%", size // 3)
+    pictures_of = {"modality": "image", "unit": "bpp"}
+    for number, codec_name in enumerate(("ours", "png", "jpeg2000", "jxl", "webp")):
+        for name in ("a.png", HOSTILE):
+            promise(folder, name, codec_name, "lossless", 20_000 + 1_000 * number, **pictures_of)
+    lost = {"status": "failed", "reason": REASON}
+    promise(folder, "c.png", "ours", "lossless", 1, **pictures_of, **lost)
+
+
 @pytest.fixture(scope="session")
 def measured(tmp_path_factory):
     """Real files: three pictures by three codecs at two rates, a mesh, a sound; rows that failed or were skipped."""
@@ -126,6 +151,7 @@ def measured(tmp_path_factory):
     places = {rows.digest(path): str(path) for path in base.iterdir() if path.is_file()}
     (folder / "sources.json").write_text(json.dumps(places))
     shutil.copy(ROOT / "benchmarks" / "results" / "speed.jsonl", folder)
+    promises_in(folder)
     return folder
 
 
@@ -174,7 +200,8 @@ def test_every_figure_is_a_whole_picture_with_words_and_lies_beside_the_page(pag
 
 @pytest.mark.parametrize("heading", ["Images", "Shapes", "Sounds", "Speed", "Rate and distortion", "Bjøntegaard rates",
     "Time and quality", "Side by side, at 1.2 bpp", "Best for ours", "Worst for ours", "Draco's settings",
-    "What was decoded", "Failed", "Skipped", "Every file"])  # fmt: skip
+    "What was decoded", "Failed", "Skipped", "Every file", "Fields within a largest error", "Images without loss",
+    "Failed or skipped"])  # fmt: skip
 def test_sections(seen, heading):
     assert re.search(rf"<h[234]>{re.escape(heading)}</h[234]>", seen.source)
 
@@ -186,11 +213,11 @@ def test_the_head_says_what_was_measured_how_and_with_what(measured, seen):
         assert str(words) in head
     assert "coordcodec bench inputs0 --modality image --rates 0.6,1.2 --codecs ours,avif,jpeg,jpeg2000" in head
     assert "--effort 5 --seed 0 --device cpu -o RESULTS" in head
-    assert "1 failed" in head
+    assert "2 failed" in head
 
 
 def test_what_failed_and_what_is_not_installed_is_told_with_its_reason(seen):
-    assert seen.text.count("a codec said so") == 2
+    assert seen.text.count("a codec said so") == 3
     assert "0.6 bpp: 3 of 4 files" in seen.text  # the failed row's file is not in the means
 
 
@@ -457,6 +484,30 @@ def test_a_peer_that_misses_its_published_curve_is_told_loudly(tmp_path):
     assert not reason or reason in seen.text
 
 
+def test_headers_of_the_check_stand_over_their_columns(tmp_path):
+    _, seen = written(folder_of(tmp_path / "results", kodak(jpeg2000=-4.4)), tmp_path / "report.html")
+    table = re.search(r'class="bad" role="alert">\s*<h3>.*?</table>', seen.source, re.S)[0]
+    names = re.findall(r'<th scope="col">(.*?)</th>', table)
+    cells = [*re.findall(r'<th scope="row">(.*?)</th>', table)[:1], *re.findall(r"<td>(.*?)</td>", table)[:6]]
+    found = dict(zip(names, cells, strict=True))
+    assert found["verdict"] == "disagrees"
+    assert found["difference, dB"] == "−4.40"
+    assert float(found["measured, dB"]) - float(found["expected, dB"]) == pytest.approx(-4.4, abs=0.011)
+
+
+def test_promises_are_bytes_against_bounds_and_totals(seen):
+    assert "1\N{NO-BREAK SPACE}K" in seen.source
+    assert "a.nc (variable t)" in seen.text
+    bounded = [attributes["alt"] for attributes in seen.all("img") if "against the largest error" in attributes["alt"]]
+    assert [alt.partition(":")[0] for alt in bounded] == ["a.nc (variable t)", "b.nc"]
+    assert "ours: 120,684 bytes at 0.05" in bounded[0]
+    totals = re.search(r"<h2>Images without loss</h2>.*?</table>", seen.source, re.S)[0]
+    row = re.search(r'<th scope="row">PNG</th>(.*?)</tr>', totals)[1]
+    assert re.findall(r"<td>(.*?)</td>", row)[:4] == ["2", "42,000", "3.418", "+5.0 %"]
+    assert "coordcodec bench pictures --modality image --lossless --codecs ours,png,jpeg2000,jxl,webp" in seen.text
+    assert "--modality field --variable t --only a.nc --max-errors 1K,0.5K,0.25K,0.1K,0.05K" in seen.text
+
+
 def test_peers_that_agree_stand_before_their_published_curves(tmp_path):
     facts, seen = written(folder_of(tmp_path / "results", kodak()), tmp_path / "report.html")
     assert facts["disagreeing"] == []
@@ -529,6 +580,9 @@ addEventListener("load", () => parent.postMessage(JSON.stringify({
   images: [...document.images].map(image => [image.complete, image.naturalWidth, image.getBoundingClientRect().width]),
   fonts: [...document.querySelectorAll("body, p, td, th, dd, dt, li, figcaption, summary, caption, pre")].map(
     element => parseFloat(getComputedStyle(element).fontSize)),
+  scrolled: [...document.querySelectorAll(".scroll")].filter(element =>
+    !element.closest("details, .preview") && element.scrollWidth > element.clientWidth + 1).map(
+    element => element.getAttribute("aria-label")),
   cut: [...document.querySelectorAll("main *")].filter(element => {
     const box = element.getBoundingClientRect();
     return box.right > innerWidth + 1 && !element.closest(".scroll, pre");
@@ -573,7 +627,7 @@ def framed(page, folder, width, height, opened):
     return frame
 
 
-@pytest.mark.parametrize("width", [390, 1280])
+@pytest.mark.parametrize("width", [390, 1280, 1920])
 @pytest.mark.parametrize("opened", [False, True])
 def test_the_page_fits_its_window_and_can_be_read(browser, page, tmp_path, width, opened):
     frame = framed(page[0], tmp_path, width, 800, opened)
@@ -584,6 +638,7 @@ def test_the_page_fits_its_window_and_can_be_read(browser, page, tmp_path, width
     assert found["width"] == width
     assert found["needed"] == width
     assert found["cut"] == []
+    assert width < 1280 or found["scrolled"] == []  # the last column of no table is out of sight
     assert found["height"] > 2000
     assert len(found["images"]) == page[1]["pictures"]
     for complete, natural, shown in found["images"]:

@@ -180,7 +180,8 @@ def shown_name(path: str) -> str:
 
 def size_and_rate(path: str, facts: dict[str, Any]) -> str:
     """The beginning of a result line."""
-    return f"{shown_name(path)}  {facts['bytes']:,} bytes  {facts['rate']:.3f} {facts['rate_unit']}"
+    rate = "" if facts["rate_unit"] == "bytes" else f"  {facts['rate']:.3f} {facts['rate_unit']}"
+    return f"{shown_name(path)}  {facts['bytes']:,} bytes{rate}"
 
 
 def in_words(name: str, value: float | None) -> str:

@@ -29,7 +29,12 @@ def _faults(row: Row) -> Iterator[str]:
     if row.get("status") not in _STATES:
         yield "status"
     good = row.get("status") == "ok"
-    above = ("target_rate", "rate", "bytes") if good else ("target_rate",)
+    target: tuple[str, ...] = ("target_rate",)
+    if "bound" in row:
+        target = ()
+        yield from ("bound",) if not isinstance(row["bound"], str) else ()
+        yield from (name for name in ("max_error", "samples") if good and not is_number(row.get(name)))
+    above = (*target, "rate", "bytes") if good else target
     yield from (name for name in above if not is_number(row.get(name)) or row[name] <= 0)
     if good:
         yield from (name for name in ("encode_seconds", "decode_seconds") if not is_number(row.get(name)))

@@ -11,7 +11,17 @@ from typing import Any
 
 from coordcodec import __version__
 from coordcodec_bench.curves import Curve, load
-from coordcodec_bench.report import machines, pictures, plots, previews, tables, verdicts, words
+from coordcodec_bench.report import (
+    bound_plots,
+    machines,
+    pictures,
+    plots,
+    previews,
+    promises,
+    tables,
+    verdicts,
+    words,
+)
 from coordcodec_bench.report.drawing import Picture, plain_settings
 from coordcodec_bench.report.pictures import Gallery
 from coordcodec_bench.report.previews import Preview
@@ -90,16 +100,21 @@ class Section:
 def make(results: Path, published: Path | None) -> Page:
     """The report of a folder of results. Raises FileError."""
     groups, speeds = read(results)
+    promised = promises.read(results)
     curves = load(published)
     with plain_settings():
         sections = [_section(results, group, curves) for group in groups]
-    everything = [row for group in groups for row in group.rows]
+        bounded = {p.slug: bound_plots.all_of(p) for p in promised if not p.lossless}
+    everything = [*(row for group in groups for row in group.rows), *(row for p in promised for row in p.rows)]
     counts = {status: sum(row["status"] == status for row in everything) for status in ("ok", "failed", "skipped")}
     html = _template().render(
         title="coordcodec beside other codecs",
         sections=sections,
         facts=tables.facts(everything),
-        commands=[tables.command(group) for group in groups],
+        commands=[*map(tables.command, groups), *(c for p in promised for c in promises.commands(p))],
+        promised=promised,
+        promises=promises,
+        bounded=bounded,
         counts=counts,
         inits=sorted({row["init"] for row in everything if row.get("init")}),
         speeds=machines.speed(speeds),
@@ -109,7 +124,7 @@ def make(results: Path, published: Path | None) -> Page:
         made=time.strftime("%Y-%m-%d"),
         version=__version__,
     )
-    figures = tuple(picture for section in sections for picture in section.pictures)
+    figures = (*(p for section in sections for p in section.pictures), *(p for of in bounded.values() for p in of))
     disagreeing = tuple(name for section in sections if section.verdicts for name in section.verdicts.disagreeing)
     return Page(html, figures, len(everything), counts["failed"], disagreeing)
 

@@ -96,7 +96,7 @@ def time_quality(group: Group, comparison: Comparison, target: float, name: str)
         axes.plot(point.encode_seconds, point.score, **{**look(series), "linestyle": "none"})
     times = [p.encode_seconds for _, p in chosen]
     _scale(axes, group, [(p.encode_seconds, p.score) for _, p in chosen])
-    _logarithmic(axes.xaxis, min(times), max(times), least=10.0, margin=0.12)
+    logarithmic(axes.xaxis, min(times), max(times), least=10.0, margin=0.12)
     axes.set_xlabel("seconds to encode, mean of a file", fontsize=9.5, color=INK)
     axes.set_ylabel(words.score_name(group.score), fontsize=9.5, color=INK)
     beside(
@@ -125,7 +125,7 @@ def time_steps(group: Group, name: str) -> Picture | None:
     if not drawn:
         return None
     for axis, values in ((axes.xaxis, [x for x, _ in drawn]), (axes.yaxis, [y for _, y in drawn])):
-        _logarithmic(axis, min(values), max(values), least=4.0)
+        logarithmic(axis, min(values), max(values), least=4.0)
     axes.set_xlabel("steps of the fit", fontsize=9.5, color=INK)
     axes.set_ylabel("seconds to encode", fontsize=9.5, color=INK)
     beside(axes, labels)
@@ -154,15 +154,15 @@ def tried(group: Group, item: str, points: Points, ours: Mapping[str, Points], n
 def _scale(axes: Any, group: Group, drawn: Sequence[tuple[float, float]]) -> None:
     """Axes that show all that was measured: rates by their logarithm, falling scores too."""
     rates, scores = [x for x, _ in drawn], [y for _, y in drawn]
-    _logarithmic(axes.xaxis, min(rates), max(rates), least=1.3)
+    logarithmic(axes.xaxis, min(rates), max(rates), least=1.3)
     if group.falling and min(scores) > 0:
-        _logarithmic(axes.yaxis, min(scores), max(scores), least=1.3)
+        logarithmic(axes.yaxis, min(scores), max(scores), least=1.3)
     else:
         spread = max(max(scores) - min(scores), 0.5) * 0.08
         axes.set_ylim(min(scores) - spread, max(scores) + spread)
 
 
-def _logarithmic(axis: Any, low: float, high: float, least: float, margin: float = 0.07) -> None:
+def logarithmic(axis: Any, low: float, high: float, least: float, margin: float = 0.07) -> None:
     """A logarithmic axis from low to high with a margin, `least` times as far at least, and a few round numbers."""
     short = max(least / (high / low), 1.0) ** 0.5
     low, high = low / short, high * short

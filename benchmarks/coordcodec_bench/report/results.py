@@ -17,10 +17,10 @@ from coordcodec_bench.report.checks import checked
 from coordcodec_bench.report.words import codec_name
 from coordcodec_bench.rows import Row
 
-SPEED = "speed.jsonl"
 FEW = 0.5
 """A codec that was asked for a smaller share of the files is compared by itself, lest the others' means shrink too."""
-_ORDER = ("image", "sdf", "audio", "climate")
+ORDER = ("image", "sdf", "audio", "climate", "field")
+"""Of modalities in a report."""
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ class Group:
     @cached_property
     def series(self) -> tuple[Series, ...]:
         """What was run, ours first."""
-        return _series_of(self.rows)
+        return series_of(self.rows)
 
     @property
     def main(self) -> Series | None:
@@ -165,18 +165,19 @@ def read(results: Path) -> tuple[list[Group], list[Row]]:
         raise FileError(f"there is no folder {results}; give the one that coordcodec bench wrote with -o")
     found: list[Row] = []
     for path in sorted(results.glob(f"*{rows.SUFFIX}")):
-        if path.name != SPEED:
-            found += [checked(row, path) for row in _load(path)]
-    if not found:
+        if path.name not in rows.APART and not path.name.startswith(rows.PROMISES):
+            found += loaded(path)
+    if not found and not any(results.glob(f"{rows.PROMISES}*{rows.SUFFIX}")):
         raise FileError(f"there are no results in {results}; make some: coordcodec bench FOLDER -o {results}")
-    modalities = sorted({row["modality"] for row in found}, key=lambda name: (*_place(name, _ORDER), name))
+    modalities = sorted({row["modality"] for row in found}, key=lambda name: (*place_in(name, ORDER), name))
     groups = [_group([row for row in found if row["modality"] == modality]) for modality in modalities]
-    return groups, _speeds(results / SPEED)
+    return groups, _speeds(results / rows.SPEED)
 
 
-def _load(path: Path) -> list[Row]:
+def loaded(path: Path) -> list[Row]:
+    """The rows of a file. Raises FileError for what cannot be read, and for rows that a run does not write."""
     try:
-        return rows.load(path)
+        return [checked(row, path) for row in rows.load(path)]
     except FileError:
         raise
     except (OSError, UnicodeDecodeError, TypeError) as error:  # TypeError: a list where a row has a name or a number
@@ -202,7 +203,8 @@ def _main_score(modality: str, found: Iterable[Row]) -> str:
         return next((name for row in rows.good(found) for name in row["scores"]), "score")
 
 
-def _series_of(found: Iterable[Row]) -> tuple[Series, ...]:
+def series_of(found: Iterable[Row]) -> tuple[Series, ...]:
+    """Rows by codec, effort, seed and device, ours first."""
     runs: dict[tuple[Any, ...], list[Row]] = {}
     for row in found:
         runs.setdefault((row["codec"], row.get("effort"), row.get("seed"), row.get("device")), []).append(row)
@@ -216,10 +218,11 @@ def _series_of(found: Iterable[Row]) -> tuple[Series, ...]:
         ]
         series.append(Series(", ".join([codec_name(run[0]), *told]), run[0], tuple(members)))
     families = tuple(ours.OURS)
-    return tuple(sorted(series, key=lambda s: (*_place(s.family, families), s.codec != s.family, s.label.lower())))
+    return tuple(sorted(series, key=lambda s: (*place_in(s.family, families), s.codec != s.family, s.label.lower())))
 
 
-def _place(name: str, order: Sequence[str]) -> tuple[int]:
+def place_in(name: str, order: Sequence[str]) -> tuple[int]:
+    """Where a name stands in an order; behind all others if it is not in it."""
     return (order.index(name) if name in order else len(order),)
 
 

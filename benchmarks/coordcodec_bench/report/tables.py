@@ -151,12 +151,12 @@ def versions(group: Group) -> Table:
         good = rows.good(series.rows)
         if good:
             baseline = baselines.codecs.get(series.codec) if baselines else None
-            note = baseline.note if baseline is not None else _range_of(str(r.get("setting") or "") for r in good)
-            body.append((series.label, _range_of(str(r.get("version") or "") for r in good), note))
+            note = baseline.note if baseline is not None else range_of(str(r.get("setting") or "") for r in good)
+            body.append((series.label, range_of(str(r.get("version") or "") for r in good), note))
     return Table(("codec", "version", "how it was run"), tuple(body), _own(group.series))
 
 
-def _range_of(values: Iterable[str]) -> str:
+def range_of(values: Iterable[str]) -> str:
     """Different values, the first few of them."""
     found = list(dict.fromkeys(value for value in values if value))
     return "; ".join(found[:4]) + (f"; and {len(found) - 4} others" if len(found) > 4 else "")
@@ -165,7 +165,7 @@ def _range_of(values: Iterable[str]) -> str:
 def command(group: Group) -> str:
     """The command that measures these rows again, put together from them."""
     plain = list(dict.fromkeys(series.codec for series in group.series))
-    parts = ["coordcodec", "bench", _range_of(str(row.get("folder") or "FOLDER") for row in group.rows[:1])]
+    parts = ["coordcodec", "bench", range_of(str(row.get("folder") or "FOLDER") for row in group.rows[:1])]
     parts += ["--modality", group.modality, "--rates", ",".join(f"{target:g}" for target in group.targets)]
     parts += ["--codecs", ",".join(plain)]
     own = [row for row in group.rows if row.get("effort") is not None and ":effort" not in row["codec"]]
@@ -173,17 +173,21 @@ def command(group: Group) -> str:
         values = {str(row.get(name)) for row in own}
         parts += [f"--{name}", values.pop().partition(":")[0]] if len(values) == 1 else []
     reading = {str(row.get("options") or "") for row in group.rows}
-    for option in reading.pop().split(", ") if len(reading) == 1 else ():
-        name, _, value = option.partition(" ")
-        parts += [f"--{name.replace('_', '-')}", value] if value else []
+    parts += options_of(reading.pop()) if len(reading) == 1 else []
     return shlex.join([*parts, "-o", "RESULTS"])
+
+
+def options_of(reading: str) -> list[str]:
+    """How a file was read, as the arguments of a command: "variable z" -> ["--variable", "z"]."""
+    parts = [option.partition(" ") for option in reading.split(", ")]
+    return [word for name, _, value in parts if value for word in (f"--{name.replace('_', '-')}", value)]
 
 
 def facts(found: Sequence[Row]) -> list[tuple[str, str]]:
     """Where and when rows were measured: names and values, for the head of the report."""
 
     def all_of(name: str) -> str:
-        return _range_of(str(row[name]) for row in found if row.get(name) is not None)
+        return range_of(str(row[name]) for row in found if row.get(name) is not None)
 
     dates = sorted(str(row["date"]) for row in found if row.get("date"))
     span = "" if not dates else dates[0] if dates[0] == dates[-1] else f"{dates[0]} to {dates[-1]}"

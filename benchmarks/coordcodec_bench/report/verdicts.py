@@ -93,7 +93,7 @@ def _notes(found: list[Verdict]) -> tuple[str, ...]:
 
 
 def _table(found: list[Verdict]) -> Table:
-    head = ("codec", "at, bpp", "difference, dB", "verdict", "measured, dB", "expected, dB", "published, dB")
+    head = ("codec", "at, bpp", "measured, dB", "expected, dB", "published, dB", "difference, dB", "verdict")
     body = []
     for v in found:
         difference = "–" if v.difference_db is None else f"{v.difference_db:+.2f}".replace("-", "−")

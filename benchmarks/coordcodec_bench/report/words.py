@@ -23,6 +23,8 @@ CODECS = {
     "zfp": "zfp",
     "sz3": "SZ3",
     "sperr": "SPERR",
+    "png": "PNG",
+    "flac": "FLAC",
 }
 CURVES = {
     "JPEG2000": "JPEG 2000",
@@ -31,7 +33,7 @@ CURVES = {
     "Struempler-meta": "Strümpler, meta",
 }
 """Published curves that have other names in the package's file."""
-MODALITIES = {"image": "Images", "sdf": "Shapes", "audio": "Sounds", "climate": "Climate fields"}
+MODALITIES = {"image": "Images", "sdf": "Shapes", "audio": "Sounds", "climate": "Climate fields", "field": "Fields"}
 _UNITS = {"db": "dB", "percent": "%", "degrees": "°"}
 _ABBREVIATIONS = {"psnr", "snr", "rmse", "iou", "mse"}
 _SCORES = {"si_sdr": "SI-SDR", "ms_ssim": "MS-SSIM", "chamfer_l1": "Chamfer-L1", "chamfer_l2": "Chamfer-L2"}
