@@ -15,6 +15,7 @@ import coordcodec
 from coordcodec import codec
 from coordcodec.data import Grid, Signal, on_grid
 from coordcodec.errors import ContainerError, CoordCodecError, RecipeError
+from coordcodec.layers.detail.trial import excerpt
 from coordcodec.samples import DTYPES
 from coordcodec.stream import container
 
@@ -322,3 +323,24 @@ def test_any_beginning_is_refused_or_decodes(signal, seed):
     for cut in np.random.default_rng(seed).integers(1, len(data), 4):
         with contextlib.suppress(ContainerError):
             coordcodec.open(data[:cut], partial=True).field(np.zeros((1, signal.dims)))
+
+
+@pytest.mark.parametrize(("bound", "basis"), [(20.0, "9/7"), (0.02, "identity")])
+def test_a_bound_is_kept_by_what_takes_fewer_bytes(bound, basis):
+    rng = np.random.default_rng(0)
+    smooth = np.cumsum(np.cumsum(rng.normal(size=(90, 120)), 0), 1)
+    signal = signal_of((smooth + rng.normal(size=smooth.shape)).astype(np.float32).reshape(-1, 1), (90, 120))
+    chosen = encode(signal, max_error=bound)
+    assert coordcodec.open(chosen).section.spec.basis == basis
+    assert len(chosen) <= min(len(encode(signal, max_error=bound, detail={"basis": b})) for b in ("9/7", "identity"))
+
+
+def test_an_excerpt_is_the_middle_and_may_know_nothing():
+    signal = signal_of(np.arange(700 * 200, dtype=np.int32).reshape(-1, 1), (700, 200))
+    part = excerpt(signal)
+    assert part.coords.shape == (350, 100) or len(part.values) <= 1 << 16
+    assert part.samples[0, 0] == 262 * 200 + (0 if part.coords.shape[1] == 200 else 50)
+    mask = np.zeros((700, 200), bool)
+    mask[0, 0] = True
+    assert excerpt(dataclasses.replace(signal, mask=mask.ravel())) is None
+    assert excerpt(signal_of(np.arange(60, dtype=np.int32).reshape(-1, 1), (60,))).samples[7, 0] == 7

@@ -17,6 +17,7 @@ from coordcodec.layers.detail.planes import basis_of
 from coordcodec.layers.detail.quantize import COARSEST
 from coordcodec.layers.detail.rotation import Rotation, fit_rotation
 from coordcodec.layers.detail.symbols import Detailed
+from coordcodec.layers.detail.trial import prefers_samples
 from coordcodec.layers.detail.values import values_of
 from coordcodec.layers.detail.wavelet import default_levels
 from coordcodec.layers.protocol import Goal, Proposal, TooFewBytes
@@ -47,6 +48,9 @@ def propose(signal: Signal, goal: Goal, recipe: Recipe, below: Floats | None = N
     if basis == "lapped" and goal.promised:
         raise RecipeError("lapped cosines can promise nothing of an error; choose another basis")
     if goal.promised:
+        tried = recipe.detail.basis == "auto" and basis != "identity"
+        if tried and prefers_samples(signal, goal, recipe, lambda part, name: _exact(part, goal, name)):
+            basis = "identity"
         return Proposal(_tiled(_exact(signal, goal, basis), recipe))
     spec = _tiled(_lossy(signal, goal, below, basis), recipe)
     if goal.bytes is not None and goal.bytes < _SMALL:
