@@ -32,7 +32,7 @@ from coordcodec.specs import Spec
 from coordcodec.stream import container
 from coordcodec.stream.container import Container, Section
 
-MAX_SAMPLES = 1 << 28
+MAX_SAMPLES = 1 << 30
 """Values, channels counted, that `Compressed.samples` returns at most."""
 
 Source = bytes | str | os.PathLike[str] | BinaryIO

@@ -85,15 +85,21 @@ class SumField:
     def samples_on(self, grid: Grid, kind: SampleType, fill: float | None = None) -> NDArray[Any]:
         """The samples on a grid, (n, c); where all layers are exact on it, without a detour over float32."""
         layers: list[Any] = list(self.layers)
-        exact = [layer.exact_on(grid) for layer in layers if isinstance(layer, ExactField) and layer.holds(grid)]
-        if len(exact) < len(self.layers):
+        if not all(isinstance(layer, ExactField) and layer.holds(grid) for layer in layers):
             return kind.samples(self.on_grid(grid), fill)
         self._report(len(grid))
-        with np.errstate(over="ignore", invalid="ignore"):
-            values = sum(exact[1:], exact[0])
-        _check_finite(values)
-        self._hide(values, grid)
-        return kind.samples(values, fill)
+        found: NDArray[Any] | None = None
+        for part, window in grid.strips():
+            exact = [layer.exact_on(window) for layer in layers]
+            with np.errstate(over="ignore", invalid="ignore"):
+                values = sum(exact[1:], exact[0])
+            _check_finite(values)
+            self._hide(values, window)
+            samples = kind.samples(values, fill)
+            found = np.empty((len(grid), samples.shape[1]), samples.dtype) if found is None else found
+            found[part] = samples
+        assert found is not None
+        return found
 
     def _hide(self, values: NDArray[Any], grid: Grid) -> None:
         """Make those on a grid NaN that are not known."""

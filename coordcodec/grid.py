@@ -17,6 +17,8 @@ Coords = NDArray[np.floating[Any]]
 """Coordinates: float32, or float64 where an axis has so many samples that float32 could not tell them apart."""
 
 MAX_DIMS = 8
+STRIP = 1 << 20
+"""Points of a window that is decoded at a time."""
 SLICE = 1 << 16
 """Points that are evaluated at a time: about 16 MB of activations at width 64."""
 
@@ -102,6 +104,16 @@ class Grid:
         for start in range(0, len(self), size):
             stop = min(start + size, len(self))
             yield slice(start, stop), self.coords(start, stop)
+
+    def strips(self, size: int = STRIP) -> Iterator[tuple[slice, Grid]]:
+        """Windows of about `size` points that follow one another, and where each one's points stand among all."""
+        axis = next((k for k, n in enumerate(self.shape) if n > 1), 0)
+        width = math.prod(self.shape[axis + 1 :])
+        lines = max(1, size // width)
+        for start in range(0, self.shape[axis], lines):
+            stop = min(start + lines, self.shape[axis])
+            bounds = [(start, stop) if k == axis else (0, n) for k, n in enumerate(self.shape)]
+            yield slice(start * width, stop * width), self.window(bounds)
 
     def nearest(self, coords: Coords) -> tuple[NDArray[np.int64], ...]:
         """The indices along each axis of the sample of the lattice nearest to each of n coordinates (n, d)."""

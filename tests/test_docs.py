@@ -82,7 +82,7 @@ def test_the_format_page_names_the_limits_of_the_code():
         ("N is at most 2^24", weights.MAX_PARAMETERS == 1 << 24),
         ("d, 1 to 8", data.MAX_DIMS == 8),
         ("c, 1 to 255", data.MAX_CHANNELS == 255),
-        ("At most 2^28 bits are stored", mask.MAX_BITS == 1 << 28),
+        ("At most 2^28 samples are stored", mask.MAX_BITS == 1 << 28),
         ("length n (0 to 64) and the unit", samples.MAX_UNIT == 64),
         ("together have at\nmost 2^26 bytes", side.MAX_SIDE == 1 << 26),
         ("A file has at most 32 sections", parts.MAX_SECTIONS == 32),

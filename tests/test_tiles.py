@@ -64,7 +64,7 @@ def windows_of(grid, rng, count=3):
 def test_a_part_is_equal_to_that_part_of_the_whole(signal, way, seed):
     data = encode(signal, **WAYS[way])
     spec = coordcodec.open(data).section.spec
-    assert len(chunks_of(spec, basis_of(spec).planes)) > 2
+    assert len(chunks_of(spec, basis_of(spec).planes)) > 1
     symbols = reading.decode(coordcodec.open(data).section.chunks, spec)
     whole = Detail().field(spec, symbols, None, "cpu").exact_on(signal.coords)
     assert np.array_equal(coordcodec.open(data).field.layers[0].exact_on(signal.coords), whole)

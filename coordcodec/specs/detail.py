@@ -22,6 +22,8 @@ PREDICTORS = ("none", "left", "plane", "med", "blend", "cascade")
 MODELS = ("generic", "sound", "picture", "field")
 """First states of the coder, in the order in which files number them."""
 MAX_LEVELS, MAX_FRACTION, MAX_SPACING, MAX_AXES = 12, 16, 1 << 12, 4
+MAX_VALUES, MAX_TILED = 1 << 28, 1 << 30
+"""Values, channels counted, that a layer holds at most: without tiles, and with them."""
 BLOCKS = (64, 128, 256, 512, 1024, 2048, 4096)
 SEGMENT = 16384
 """Samples of a lapped transform that have blocks of one size."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from math import prod
 from typing import Any, Protocol
 
 import numpy as np
@@ -97,14 +96,10 @@ class DetailField:
         return found
 
     def _strips(self, grid: Grid) -> Iterator[tuple[slice, Doubles]]:
-        """The values on a grid that it holds, some of its first axis at a time."""
-        first, *others = ((place.start, place.stop) for place in grid.place)
-        width = prod(stop - start for start, stop in others)
-        lines = max(1, _STRIP // (width * self.spec.channels))
-        for start in range(*first, lines):
-            stop = min(start + lines, first[1])
-            values = self._values(self.integers.box([(start, stop), *others]))
-            yield slice((start - first[0]) * width, (stop - first[0]) * width), values.reshape(-1, self.spec.channels)
+        """The values on a grid that it holds, some of its points at a time."""
+        for part, window in grid.strips(_STRIP // self.spec.channels):
+            spans = [(place.start, place.stop) for place in window.place]
+            yield part, self._values(self.integers.box(spans)).reshape(-1, self.spec.channels)
 
     def holds(self, grid: Grid) -> bool:
         """Whether a grid is the signal's own or a window of it."""

@@ -23,7 +23,7 @@ from coordcodec.layers.detail.wavelet import default_levels
 from coordcodec.layers.protocol import Goal, Proposal, TooFewBytes
 from coordcodec.recipe import Recipe
 from coordcodec.specs import DetailSpec, pack_section
-from coordcodec.specs.detail import CASCADE_CHANNELS, CASCADE_SPAN, MAX_AXES, MAX_LEVELS, SEGMENT
+from coordcodec.specs.detail import CASCADE_CHANNELS, CASCADE_SPAN, MAX_AXES, MAX_LEVELS, MAX_TILED, SEGMENT
 
 FINE = 16
 """A lossy layer's integers are in 2^-16 of values."""
@@ -42,6 +42,10 @@ def propose(signal: Signal, goal: Goal, recipe: Recipe, below: Floats | None = N
     """See `coordcodec.layers.protocol.Layer`."""
     if not isinstance(signal.coords, Grid) or signal.dims > MAX_AXES:
         raise RecipeError(f"detail layers take grids of 1 to {MAX_AXES} axes; use --layers siren")
+    if signal.values.size > MAX_TILED:
+        raise RecipeError(
+            f"detail layers hold at most {MAX_TILED} values, got {signal.values.size}; use --layers siren"
+        )
     basis = _basis(signal, goal, recipe)
     if basis == "lapped" and (signal.dims > 1 or any(signal.coords.periodic)):
         raise RecipeError("lapped cosines take one axis that is no circle; choose another basis")

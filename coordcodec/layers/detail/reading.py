@@ -26,7 +26,7 @@ from coordcodec.layers.detail.walk import Walk, parent_places
 from coordcodec.layers.protocol import Chunks
 from coordcodec.numbers import Reader
 from coordcodec.specs import DetailSpec
-from coordcodec.specs.detail import MODELS
+from coordcodec.specs.detail import MAX_TILED, MAX_VALUES, MODELS
 from coordcodec.stream.grid import GridDecoder, GridState
 
 Ints = NDArray[np.int32]
@@ -34,16 +34,14 @@ Boxes = dict[int, list[tuple[Span, ...]]]
 """Per plane, boxes."""
 _SILENCE = 20
 """Of the coefficients that a chunk with ends has without a bit, if there are no tiles, the logarithm to base 2."""
-MAX_SAMPLES = 1 << 28
-"""Values, channels counted, that a layer holds at most."""
 
 
 def check(spec: DetailSpec, init: bytes, chunks: Chunks, cut: bool = False) -> None:
     """See `coordcodec.layers.protocol.Layer`."""
     if init:
         raise ContainerError("damaged file: a detail layer with a learned initialisation")
-    if prod(spec.shape) * spec.channels > MAX_SAMPLES:
-        raise ContainerError(f"a detail layer of shape {spec.shape} holds more than {MAX_SAMPLES} values")
+    if (count := prod(spec.shape) * spec.channels) > (most := MAX_TILED if spec.tile else MAX_VALUES):
+        raise ContainerError(f"damaged file: a detail layer of shape {spec.shape} holds {count} values, at most {most}")
     try:
         basis = basis_of(spec)
         Rotation(spec.rotation, spec.turns).check(spec.channels)
