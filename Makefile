@@ -22,7 +22,8 @@ demo: $(READY)
 	$(BIN)/coordcodec decompress demo/kodim15.ccdc -o demo/detail.png --scale 4 --region 300,80,500,280 --force
 
 test: $(READY)
-	$(BIN)/python -m pytest
+	# On all cores, the tests of a file in one process.
+	$(BIN)/python -m pytest -n auto --dist loadfile
 
 # Plugins as their users meet them: our wheel, that of the example and a package that new-modality wrote, installed in
 # an environment of their own, which borrows the libraries of .venv so that torch need not be fetched again.

@@ -107,7 +107,7 @@ def test_big_endian_arrays_are_read():
         (1, 2),
         (),
     ],
-    ids=repr,
+    ids=lambda source: type(source).__name__,
 )
 def test_what_is_no_source_is_refused_in_one_line(source):
     for modality in ("image", "audio", "field", "sdf"):
