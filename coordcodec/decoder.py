@@ -14,10 +14,10 @@ from typing import Any, BinaryIO
 
 from numpy.typing import NDArray
 
-from coordcodec import inits, plugins
+from coordcodec import plugins
 from coordcodec.clock import Progress
 from coordcodec.data import Field, SampleType, Signal, Symbols, grid_of
-from coordcodec.errors import ContainerError, InitialisationError, PluginError, RecipeError, SignalError
+from coordcodec.errors import ContainerError, PluginError, RecipeError, SignalError
 from coordcodec.field import SumField
 from coordcodec.files import check_writable, read_bytes, read_stream, write_bytes
 from coordcodec.given import options_of
@@ -26,6 +26,7 @@ from coordcodec.info import Info, facts_of, in_short, init_facts
 from coordcodec.inits import Initialisation
 from coordcodec.layers import layer_of
 from coordcodec.layers.budget import TIME_LIMIT, Budget, budget_of
+from coordcodec.needed import given_init, needed_init
 from coordcodec.plain import difference
 from coordcodec.plugins import told_by_a_file
 from coordcodec.specs import Spec
@@ -67,14 +68,7 @@ def open_file(
     opened = Compressed(data, parsed, partial=partial, time_limit=time_limit)
     if init is None:
         return opened
-    given = init if isinstance(init, Initialisation) else inits.named(os.fspath(init))
-    if given.id != parsed.init:
-        named = f"the file names {parsed.init.hex()}" if parsed.init else "the file names none"
-        raise InitialisationError(
-            f"{given.name} is not the initialisation this file was made with (hash {given.id.hex()}, {named})"
-        )
-    opened._check_init(given)
-    return replace(opened, init=given)
+    return replace(opened, init=given_init(parsed, init))
 
 
 @dataclass(frozen=True, repr=False)
@@ -131,21 +125,7 @@ class Compressed:
 
         Raises MissingInitialisation when it is not at hand, ContainerError when it does not fit the file.
         """
-        named = [section for section in self.container.sections if section.init]
-        if not named or self.init:
-            return self.init
-        network = named[0].spec.network
-        assert network is not None, "a section without one names no initialisation, see Layer.check"
-        found = inits.find(named[0].init, network, self.container.modality)
-        self._check_init(found)
-        return found
-
-    def _check_init(self, init: Initialisation) -> None:
-        for section in self.container.sections:
-            network = section.spec.network
-            if section.init and (init.spec, init.modality) != (network, self.container.modality):
-                theirs, ours = f"{init.modality}, {init.spec}", f"{self.container.modality}, {network}"
-                raise ContainerError(f"damaged file: it names an initialisation of {theirs}, but it is of {ours}")
+        return self.init or needed_init(self.container)
 
     @cached_property
     def symbols(self) -> Symbols:

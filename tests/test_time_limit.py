@@ -10,7 +10,7 @@ from coordcodec.data import Grid, Quantized
 from coordcodec.errors import DecodeLimit, RecipeError
 from coordcodec.layers import KINDS, layer_of
 from coordcodec.layers.budget import RATE, TIME_LIMIT, Budget
-from coordcodec.layers.protocol import Cost
+from coordcodec.layers.costs import Cost
 from coordcodec.layers.siren import coding
 from coordcodec.partition import Partition
 from coordcodec.specs import SirenSpec

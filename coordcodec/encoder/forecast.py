@@ -11,7 +11,8 @@ from coordcodec.encoder.plan import SHARE, Plan, choose_kinds, make_plan
 from coordcodec.encoder.promise import promise_of
 from coordcodec.encoder.score import QUICK_EFFORT, check_score, has_quick, start_bytes
 from coordcodec.hookspecs import Modality
-from coordcodec.layers.protocol import COMPILING, Estimate, Proposal
+from coordcodec.layers.costs import COMPILING, Estimate
+from coordcodec.layers.protocol import Proposal
 from coordcodec.recipe import Recipe
 from coordcodec.stream.container import Promise
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from coordcodec.errors import DecodeLimit, RecipeError
 from coordcodec.layers import layer_of
-from coordcodec.layers.protocol import Cost
+from coordcodec.layers.costs import Cost
 from coordcodec.stream.container import Container
 
 RATE = 2e10

@@ -19,6 +19,7 @@ from typing import Any, Protocol, runtime_checkable
 from coordcodec.clock import Clock, Progress
 from coordcodec.data import Field, Floats, Signal, Symbols
 from coordcodec.inits import Initialisation
+from coordcodec.layers.costs import Cost, Estimate
 from coordcodec.recipe import Recipe
 from coordcodec.specs import Network, Spec
 
@@ -69,26 +70,6 @@ class Proposal:
     spec: Spec
     init: Initialisation | None = None
     remarks: tuple[Remark, ...] = ()
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """What a layer will take, about, on usual cores (AVX2 or AVX-512, about 2.5 GHz), as many as may be used.
-
-    seconds: of its fit, its quantization and coding. decoding: seconds of a decode of all samples. memory: bytes at the
-    peak, besides the process with its libraries and the signal. work: what there is to do, by name. compiling: whether
-    kernels must be compiled first, once for all encodes, see `COMPILING`.
-    """
-
-    seconds: float
-    decoding: float
-    memory: int
-    work: Mapping[str, int]
-    compiling: bool = False
-
-
-COMPILING = 15.0
-"""Seconds that it takes to compile all kernels."""
 
 
 class TooFewBytes(Exception):
@@ -170,14 +151,6 @@ class Quantizable(Drafted, Protocol):
     spec: Network
     updates: Any
     loss: Any
-
-
-@dataclass(frozen=True)
-class Cost:
-    """What decoding takes, in multiply-adds. once: before the first value. each: for every point that is asked for."""
-
-    once: float
-    each: float
 
 
 class Layer(Protocol):

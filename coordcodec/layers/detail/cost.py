@@ -11,7 +11,8 @@ from math import prod
 import numpy as np
 
 from coordcodec.data import Signal
-from coordcodec.layers.protocol import Estimate, Goal, Proposal
+from coordcodec.layers.costs import Estimate
+from coordcodec.layers.protocol import Goal, Proposal
 from coordcodec.recipe import Recipe
 from coordcodec.specs import DetailSpec
 from coordcodec.stream.grid import ready

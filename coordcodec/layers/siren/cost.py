@@ -12,7 +12,8 @@ import torch
 from coordcodec.compute.device import choose_precision, find_device
 from coordcodec.compute.workers import PIECES
 from coordcodec.data import Grid, Signal
-from coordcodec.layers.protocol import Estimate, Goal, Proposal
+from coordcodec.layers.costs import Estimate
+from coordcodec.layers.protocol import Goal, Proposal
 from coordcodec.layers.siren.training import QUANTIZE_SHARE
 from coordcodec.recipe import Recipe
 from coordcodec.specs import SirenSpec

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from coordcodec.layers.protocol import Cost
+from coordcodec.layers.costs import Cost
 from coordcodec.specs import SirenSpec
 
 SYMBOL = 1000

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 from coordcodec.clock import Clock, Progress
 from coordcodec.data import Field, Floats, Signal, Symbols
 from coordcodec.inits import Initialisation
+from coordcodec.layers.costs import Estimate
 from coordcodec.layers.learnable import Learnable
-from coordcodec.layers.protocol import Chunks, Estimate, Fitted, Goal, Proposal, Quantizable
+from coordcodec.layers.protocol import Chunks, Fitted, Goal, Proposal, Quantizable
 from coordcodec.layers.siren import architecture, coding, decode_cost
 from coordcodec.partition import gain_of
 from coordcodec.recipe import Recipe
