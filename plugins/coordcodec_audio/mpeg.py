@@ -14,6 +14,9 @@ from coordcodec.errors import SignalError
 FRAME = 1152
 """Samples per channel of an MPEG-1 Layer III frame, the longest."""
 
+ID3V1 = 128
+"""Bytes of a tag at the end of a file."""
+
 _KBPS_1 = (0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320)
 _KBPS_2 = (0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160)
 _HERTZ = (44100, 48000, 32000)
@@ -56,7 +59,8 @@ def parts_of(data: bytes) -> tuple[list[bytes], list[str]]:
     if junk:
         remarks.append(f"{junk} bytes amid or behind its frames are no sound and are left out")
     made = [_whole(data, part, remarks, cut) for part in parts if part.frames]
-    return [data[:start] + made[0], *made[1:]], remarks
+    tag = data[-ID3V1:] if data[-ID3V1:].startswith(b"TAG") else b""
+    return [data[:start] + made[0] + tag, *made[1:]], remarks
 
 
 def _junk_behind(data: bytes, at: int) -> int:
