@@ -211,3 +211,10 @@ def test_tiles_cover_a_plane_once(sides, tile):
         seen[part.inside] += 1
     assert (seen == 1).all()
     assert Grid(shape).shape == shape
+
+
+def test_tiles_of_a_sound_do_not_wait_for_each_other():
+    spec = coordcodec.open(encode(sound_of(1, 60_000), **SOUND)).section.spec
+    first, *others = chunks_of(spec, basis_of(spec).planes)
+    assert (first.apart, {(chunk.apart, chunk.scale) for chunk in others}) == (False, {(True, first.scale)})
+    assert len(others) > 1

@@ -59,7 +59,8 @@ class Chunk:
 
 def chunks_of(spec: DetailSpec, planes: Sequence[Plane], shares: bytes = b"") -> list[Chunk]:
     """All chunks of a section, in order. shares: of each plane's last axis, in 64ths, as far as it is coded."""
-    found, cut = list[Chunk](), spec.basis == "lapped" and bool(spec.tile)
+    in_time = spec.basis == "lapped" and bool(spec.tile)
+    found, cut = list[Chunk](), in_time
     for scale, members in enumerate(_scales(spec, planes)):
         shapes = [planes[k].shape for k in members]
         counts = counts_of(max(shapes, key=prod), spec)
@@ -71,7 +72,7 @@ def chunks_of(spec: DetailSpec, planes: Sequence[Plane], shares: bytes = b"") ->
                     ((*box[:-1], (0, _coded(box[-1][1], shares[k])))) for k, box in zip(members, boxes, strict=True)
                 ]
             parts = tuple(Part(k, box) for k, box in zip(members, boxes, strict=True))
-            found.append(Chunk(parts, scale, cut and bool(found)))
+            found.append(Chunk(parts, 0 if in_time else scale, cut and bool(found)))
     if spec.spacing:
         tiles, scale = tiles_of(spec), found[-1].scale + 1
         cut = cut or len(tiles) > 1
