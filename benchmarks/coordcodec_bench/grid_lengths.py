@@ -18,10 +18,8 @@ import numpy.typing as npt
 
 from coordcodec.stream.grid import GridDecoder, GridEncoder, GridState, warm
 from coordcodec.stream.grid.jit import jit
-from coordcodec_bench.grid_planes import IntArray, Plane, bands, gradient, lapped, zones_of
-from coordcodec_bench.grid_starts import MATRIX, pixels
-
-Job = list[list[Plane]]
+from coordcodec_bench.grid_planes import IntArray, bands, gradient, lapped, zones_of
+from coordcodec_bench.grid_starts import MATRIX, Job, pixels
 
 
 def _counted(values: Any, contexts: Any, counts: Any, totals: Any) -> float:
@@ -99,26 +97,31 @@ def differences(folder: Path) -> Iterator[Job]:
         yield [[(np.diff(whole, prepend=np.int32(0)), {}, None)]]
 
 
-def measure(name: str, jobs: list[Job], model: int, others: str = "") -> None:
-    """Print a row: bytes, bits and nanoseconds per coefficient, both ways; checks that everything comes back."""
-    length, size, spent = 0, 0, [0.0, 0.0]
+def turn(jobs: list[Job], model: int) -> tuple[int, float, float]:
+    """Bytes, and processor seconds to write and to read them. Raises AssertionError unless all comes back."""
+    length, forth, back = 0, 0.0, 0.0
     for job in jobs:
-        forth, back = GridState(model), GridState(model)
+        writing, reading = GridState(model), GridState(model)
         for chunk in job:
             start = time.process_time()
-            encoder = GridEncoder(forth)
+            encoder = GridEncoder(writing)
             for plane in chunk:
                 encoder.plane(*plane)
             data = encoder.finish()
             middle = time.process_time()
-            decoder = GridDecoder(back, data)
-            for values, guides, zones in chunk:
-                if not np.array_equal(decoder.plane(values.shape, guides, zones), values):
-                    raise AssertionError("a plane did not come back")
-                size += values.size
+            decoder = GridDecoder(reading, data)
+            decoded = [decoder.plane(values.shape, guides, zones) for values, guides, zones in chunk]
             decoder.finish()
-            spent = [spent[0] + middle - start, spent[1] + time.process_time() - middle]
+            forth, back = forth + middle - start, back + time.process_time() - middle
             length += len(data)
+            assert all(np.array_equal(a, b) for a, (b, _, _) in zip(decoded, chunk, strict=True))
+    return length, forth, back
+
+
+def measure(name: str, jobs: list[Job], model: int, others: str = "") -> None:
+    """Print a row: bytes, bits per coefficient, millions a second both ways; checks that everything comes back."""
+    size = sum(values.size for job in jobs for chunk in job for values, _, _ in chunk)
+    length, *spent = turn(jobs, model)
     speeds = " and ".join(f"{size / s / 1e6:.2f}" for s in spent)
     print(f"| {name} | {length:,} | {8 * length / size:.2f} | {speeds} | {others} |", flush=True)
 

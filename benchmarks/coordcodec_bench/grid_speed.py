@@ -19,14 +19,15 @@ from typing import Any
 import numpy as np
 
 from coordcodec.files import write_bytes
-from coordcodec.stream.grid import GridDecoder, GridEncoder, GridState, warm
+from coordcodec.stream.grid import GridEncoder, GridState, warm
 from coordcodec.stream.grid import layout as at
 from coordcodec.stream.grid.contexts import measure as around
 from coordcodec.stream.grid.jit import jit
 from coordcodec.stream.grid.prepare import Frame, Planes, four
 from coordcodec_bench import facts
-from coordcodec_bench.grid_lengths import Job, differences, residuals, spectra, wavelets
+from coordcodec_bench.grid_lengths import differences, residuals, spectra, turn, wavelets
 from coordcodec_bench.grid_planes import Plane
+from coordcodec_bench.grid_starts import Job
 
 TURNS = 3
 
@@ -66,27 +67,6 @@ def decisions(plane: Plane) -> int:
     mags = frame.padded(np.abs(values).reshape(frame.shape)).reshape(-1)
     work = np.zeros(at.WORK, np.int64)
     return int(counted(mags, frame.geometry(planes.flags, -1, (0, 0, 0)), work, frame.shape[0]))
-
-
-def turn(jobs: list[Job], model: int) -> tuple[int, float, float]:
-    """Bytes, and processor seconds to write and to read them. Raises AssertionError unless all comes back."""
-    length, forth, back = 0, 0.0, 0.0
-    for job in jobs:
-        writing, reading = GridState(model), GridState(model)
-        for chunk in job:
-            start = time.process_time()
-            encoder = GridEncoder(writing)
-            for plane in chunk:
-                encoder.plane(*plane)
-            data = encoder.finish()
-            middle = time.process_time()
-            decoder = GridDecoder(reading, data)
-            decoded = [decoder.plane(values.shape, guides, zones) for values, guides, zones in chunk]
-            decoder.finish()
-            forth, back = forth + middle - start, back + time.process_time() - middle
-            length += len(data)
-            assert all(np.array_equal(a, b) for a, (b, _, _) in zip(decoded, chunk, strict=True))
-    return length, forth, back
 
 
 def measured(name: str, jobs: list[Job], model: int) -> dict[str, Any]:

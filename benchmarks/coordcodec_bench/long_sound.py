@@ -32,7 +32,7 @@ CHANNELS = 2
 
 
 def joined(folder: Path, seconds: float) -> tuple[NDArray[np.int16], int]:
-    """Stereo (n, 2) of so many seconds, and its sample rate. Raises FileError where the folder has none."""
+    """Stereo samples (n, 2) of that many seconds, and their sample rate. Raises FileError where the folder has none."""
     import soundfile
 
     found: list[tuple[Path, int]] = []

@@ -68,7 +68,7 @@ class Promises:
 
     def _theirs(self, promise: str, bound: float) -> Row:
         keeper = self._keeper(promise)
-        version = keeper.version()  # a missing library is told before any work
+        version = keeper.version()  # report a missing library before any work
         found = keepers.keepers_of(self.kind.name)
         assert found is not None
         if self._original is None:

@@ -81,7 +81,7 @@ class _Subject:
         """The row of a rate."""
         task, own = self.task, ours.parse(self.task.codec)
         if own is None and not self.version:
-            self.version = _baseline_of(task)[0].version()  # a missing library is told before any work
+            self.version = _baseline_of(task)[0].version()  # report a missing library before any work
         if own is not None:
             signal = self.signal
             row = ours.measure(own, signal, self.kind, own.recipe(self.kind, rate, task.effort, task.seed, task.device))
