@@ -46,6 +46,14 @@ def compressed(photograph):
 
 
 @pytest.fixture
+def packed(compressed, tmp_path):
+    """The path of `compressed`, as a file of a test's own."""
+    path = tmp_path / "photo.ccdc"
+    path.write_bytes(compressed)
+    return path
+
+
+@pytest.fixture
 def waves():
     """A smooth signal on a grid of 24 x 20 with two channels."""
     grid = Grid((24, 20))

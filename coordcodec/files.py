@@ -41,7 +41,7 @@ def read_stream(stream: BinaryIO, name: str = "the stream") -> bytes:
     while piece := stream.read(_PIECE):
         whole.write(piece)
         if whole.tell() > MAX_BYTES:
-            raise FileError(f"cannot read {name}: it goes on after {MAX_BYTES} bytes, at most so many are read")
+            raise FileError(f"cannot read {name}: it goes on after {MAX_BYTES} bytes, the most that is read")
     return whole.getvalue()
 
 

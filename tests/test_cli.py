@@ -25,13 +25,6 @@ def picture(photograph, tmp_path):
     return path
 
 
-@pytest.fixture
-def packed(compressed, tmp_path):
-    path = tmp_path / "photo.ccdc"
-    path.write_bytes(compressed)
-    return path
-
-
 def failed(process, *says, code=2):
     """A failure as users see it: one line on standard error, nothing on standard output."""
     assert process.returncode == code, process.stderr

@@ -29,13 +29,6 @@ def picture(photograph, tmp_path):
     return path
 
 
-@pytest.fixture
-def packed(compressed, tmp_path):
-    path = tmp_path / "photo.ccdc"
-    path.write_bytes(compressed)
-    return path
-
-
 def shell(line, folder):
     """A line of a shell, in a folder; P is the command."""
     line = line.replace("P ", f"{PROGRAM} ")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import TextIO
 
 from coordcodec.errors import FileError, WriteError, reason
@@ -32,11 +33,18 @@ def printable(text: str) -> str:
 
 def say(text: str = "", *, end: str = "\n") -> None:
     """Print lines on standard output. Raises WriteError when it fails, BrokenPipeError when nobody reads it."""
+    with _output() as stream:
+        _print(text, stream, end)
+        stream.flush()
+
+
+@contextmanager
+def _output() -> Iterator[TextIO]:
+    """Standard output, to be written and flushed inside."""
     if sys.stdout is None:
         raise WriteError("cannot write to standard output: it is closed")
     try:
-        _print(text, sys.stdout, end)
-        sys.stdout.flush()
+        yield sys.stdout
     except BrokenPipeError:
         raise
     except OSError as error:
@@ -79,13 +87,6 @@ def take() -> bytes:
 
 def give(data: bytes) -> None:
     """Write bytes to standard output. Raises as `say` does."""
-    if sys.stdout is None:
-        raise WriteError("cannot write to standard output: it is closed")
-    try:
-        sys.stdout.buffer.write(data)
-        sys.stdout.buffer.flush()
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        silence(sys.stdout)
-        raise WriteError(f"cannot write to standard output: {reason(error)}") from None
+    with _output() as stream:
+        stream.buffer.write(data)
+        stream.buffer.flush()

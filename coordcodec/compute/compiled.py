@@ -16,7 +16,7 @@ from numba.extending import intrinsic, overload
 from numpy.typing import NDArray
 
 if numba.config.DISABLE_JIT:
-    raise ImportError("Numba is told not to compile, and none of these loops is of use uncompiled")
+    raise ImportError("NUMBA_DISABLE_JIT is set, and these loops are too slow uncompiled")
 
 # Contraction to fused multiply-adds is welcome; reassociation is not, it would undo the rounding trick below.
 _FLAGS = {"contract", "nsz"}

@@ -34,7 +34,7 @@ def segment_costs(
             last = found[-1:]
         return row
 
-    return np.array([*each(costs, sizes)])
+    return np.array(each(costs, sizes))
 
 
 def _bits(found: NDArray[np.float32], before: NDArray[np.float32]) -> float:

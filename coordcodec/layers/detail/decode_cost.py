@@ -14,7 +14,7 @@ PREDICTED = {"cascade": 40_000, "blend": 10_000}
 
 
 def cost(spec: DetailSpec, own: int) -> Cost:
-    """See `coordcodec.layers.protocol.Layer`. All samples are decoded, whatever is asked for."""
+    """See `coordcodec.layers.protocol.Layer`. Counts all samples, of tiled files too."""
     values = math.prod(spec.shape) * spec.channels
     sets = 2 if spec.spacing else 1
     each = CODED * sets + PREDICTED.get(spec.predictor, 0) + TRANSFORMED

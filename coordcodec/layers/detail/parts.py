@@ -79,8 +79,7 @@ class Parts:
         self.coded.need({0: [box]})
         with self._lock:
             tiles = [tile for tile in self._predicted if tile.touches(box)]
-            for _ in each(lambda tile: unpredict(self.spec, plane, tile), tiles, self.coded.threads):
-                pass
+            each(lambda tile: unpredict(self.spec, plane, tile), tiles, self.coded.threads)
             self._predicted = [tile for tile in self._predicted if tile not in tiles]
         return np.moveaxis(plane[(slice(None), *Part(0, box).inside)], 0, -1)
 

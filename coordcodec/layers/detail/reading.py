@@ -97,8 +97,7 @@ class Coded:
             wanted = self._left if boxes is None else self._touched(boxes)
             for _, alike in groupby(sorted(wanted), key=lambda k: (self.chunks[k].scale, self.chunks[k].apart)):
                 numbers = [*alike]
-                for _ in each(self._decode, numbers, self.threads):
-                    pass
+                each(self._decode, numbers, self.threads)
                 self._left = self._left.difference(numbers)
 
     def _touched(self, boxes: Boxes) -> set[int]:

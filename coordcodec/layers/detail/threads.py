@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
@@ -13,12 +13,11 @@ MOST = 16
 """Threads at most; each holds a tile and a coder's state."""
 
 
-def each(work: Callable[[_T], _R], things: Sequence[_T], threads: int | None = None) -> Iterator[_R]:
-    """What the work makes of each thing, in order. threads: None: as many as there are processors to run on."""
+def each(work: Callable[[_T], _R], things: Sequence[_T], threads: int | None = None) -> list[_R]:
+    """Do the work for each thing; what it gives, in order. threads: None: as many as there are processors to run on."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     count = min(threads or cores, MOST, len(things))
     if count < 2:
-        yield from map(work, things)
-        return
+        return [*map(work, things)]
     with ThreadPoolExecutor(count) as pool:
-        yield from pool.map(work, things)
+        return [*pool.map(work, things)]

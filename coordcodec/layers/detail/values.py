@@ -110,8 +110,7 @@ def predicted(spec: DetailSpec, integers: NDArray[Any]) -> NDArray[np.int32]:
             values = np.ascontiguousarray(found[tile.inside])
             found[tile.inside] = predict.residual(values, spec.predictor, *spec.limits)
 
-        for _ in each(work, tiles_of(spec)):
-            pass
+        each(work, tiles_of(spec))
     if int(found.min()) == -(1 << 31):
         raise RecipeError(
             "samples that jump over half the range of 32 bits cannot be kept exactly; use --max-error 0.001%"
@@ -125,8 +124,7 @@ def unpredicted(spec: DetailSpec, plane: Ints) -> NDArray[np.int64]:
         return plane.astype(np.int64)
 
     found = plane.copy()
-    for _ in each(lambda tile: unpredict(spec, found, tile), tiles_of(spec)):
-        pass
+    each(lambda tile: unpredict(spec, found, tile), tiles_of(spec))
     return found.astype(np.int64)
 
 
