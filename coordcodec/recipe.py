@@ -12,11 +12,11 @@ from typing import Any
 
 from coordcodec.errors import RecipeError, UnknownChoice, UnknownName
 from coordcodec.given import plain, shown
-from coordcodec.specs import CHOICES, PRESETS, RENAMED, Choices, check_ranges
+from coordcodec.specs import CHOICES, PRESETS, RENAMED, SUMS, Choices, check_ranges
 
 EFFORTS = range(1, 10)
 PRECISIONS = "auto", "float32", "bfloat16"
-LAYERS = "auto", *CHOICES, "+".join(CHOICES)
+LAYERS = "auto", *CHOICES, *SUMS
 TARGETS = ("rate", "num_bytes", "quality", "target_score", "max_error", "lossless")
 _SAID = {"num_bytes": "bytes", "target_score": "score", "max_error": "largest error"}
 

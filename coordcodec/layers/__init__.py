@@ -4,12 +4,13 @@ from coordcodec.data import Signal
 from coordcodec.layers.detail.layer import Detail
 from coordcodec.layers.learnable import LearnableLayer
 from coordcodec.layers.protocol import Layer, Quantizable
+from coordcodec.layers.pyramid.layer import Pyramid
 from coordcodec.layers.siren.layer import Siren
 from coordcodec.specs import Spec
 
 __all__ = ["KINDS", "LAYERS", "Layer", "LearnableLayer", "Quantizable", "fitted_example", "layer_of", "learnable"]
 
-KINDS = (Siren(), Detail())
+KINDS = (Siren(), Pyramid(), Detail())
 LAYERS: dict[str, Layer] = {layer.kind: layer for layer in KINDS}
 """The layers by kind, in the order in which a file holds them."""
 

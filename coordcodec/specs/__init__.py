@@ -7,10 +7,12 @@ A new kind of layer is two more classes here and a folder there.
 from typing import Any, Protocol
 
 from coordcodec.errors import ContainerError
-from coordcodec.specs import detail, siren
+from coordcodec.specs import detail, pyramid, siren
 from coordcodec.specs.detail import DetailSpec
 from coordcodec.specs.detail_choices import DetailChoices
 from coordcodec.specs.presets import PRESETS
+from coordcodec.specs.pyramid import PyramidSpec
+from coordcodec.specs.pyramid_choices import PyramidChoices
 from coordcodec.specs.ranges import check_ranges
 from coordcodec.specs.siren import (
     INIT_BYTES,
@@ -60,7 +62,7 @@ class Spec(Protocol):
         ...
 
 
-Choices = SirenChoices | DetailChoices
+Choices = SirenChoices | DetailChoices | PyramidChoices
 """What an encoder may be told of a layer, of any kind."""
 
 
@@ -68,6 +70,8 @@ def pack_section(spec: Spec) -> tuple[int, bytes]:
     """What files of version 5 call a Spec's kind, and the beginning of its section."""
     if isinstance(spec, DetailSpec):
         return detail.SECTION, detail.pack_section(spec)
+    if isinstance(spec, PyramidSpec):
+        return pyramid.SECTION, pyramid.pack_section(spec)
     assert isinstance(spec, SirenSpec)
     return siren.SECTION, siren.pack_section(spec)
 
@@ -80,13 +84,17 @@ def unpack_section(
         return siren.unpack_section(body, dims, channels, periodic)
     if number == detail.SECTION:
         return detail.unpack_section(body, shape, channels, periodic)
+    if number == pyramid.SECTION:
+        return pyramid.unpack_section(body, shape, channels, periodic)
     raise ContainerError(
         f"made by a newer version: a section of kind {number} is unknown here; upgrade: pip install -U coordcodec"
     )
 
 
-CHOICES: dict[str, type[Choices]] = {kind.kind: kind for kind in (SirenChoices, DetailChoices)}
+CHOICES: dict[str, type[Choices]] = {kind.kind: kind for kind in (SirenChoices, DetailChoices, PyramidChoices)}
 """The choices of every kind, by its name."""
+SUMS = ("siren+detail", "pyramid+detail")
+"""Layers of two kinds that a file may be made of."""
 
 RENAMED = {"pull": "rate_penalty"}
 """Choices that had another name in earlier versions."""
@@ -98,10 +106,13 @@ __all__ = [
     "PRESETS",
     "RENAMED",
     "SIREN",
+    "SUMS",
     "Choices",
     "DetailChoices",
     "DetailSpec",
     "Network",
+    "PyramidChoices",
+    "PyramidSpec",
     "SirenChoices",
     "SirenSpec",
     "Spec",

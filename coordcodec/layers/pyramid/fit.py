@@ -1,0 +1,100 @@
+"""A pyramid fitted to one signal. Encoder only."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from coordcodec.clock import Clock, Progress
+from coordcodec.data import Floats, Quantized, Signal, Symbols
+from coordcodec.layers.protocol import Facts, Goal
+from coordcodec.layers.pyramid import networks
+from coordcodec.layers.pyramid.coding import Level, latents_name
+from coordcodec.layers.pyramid.context import ContextNet
+from coordcodec.layers.pyramid.step import Stepper
+from coordcodec.layers.pyramid.tradeoff import first_tradeoff
+from coordcodec.layers.pyramid.training import Aim, Training
+from coordcodec.recipe import Recipe
+from coordcodec.specs.pyramid import PyramidSpec
+
+_ABOVE = 1.004
+"""Of the target, what latents are fitted for: what is a little too much is taken away when they are rounded."""
+_BITS = 6
+"""Of a parameter of the networks, before they are quantized, about."""
+_WORTH = 6 / np.log(2)
+"""Bits that a squared error of a step is worth: the distortion of uniform quantization falls by 2 ln 2 / 12 a bit at
+high rates, and networks learn to make a step of each level worth that."""
+_OCTAVE = 8
+"""The finenesses in which that doubles."""
+
+
+class PyramidFitted:
+    """See `coordcodec.layers.protocol.Continuous`. fineness: 8 for twice what errors of latents are worth as theory
+    has it, when they are rounded; from the upper end on they are rounded to the nearest."""
+
+    fineness = float(_OCTAVE)
+
+    def __init__(
+        self,
+        signal: Signal,
+        spec: PyramidSpec,
+        goal: Goal,
+        recipe: Recipe,
+        clock: Clock,
+        progress: Progress | None = None,
+        below: Floats | None = None,
+    ) -> None:
+        self.spec, choices = spec, recipe.pyramid
+        self.bounds = -12.0 * _OCTAVE, 3.0 * _OCTAVE
+        self.stepper = Stepper(spec, *_targets(signal, spec, below), recipe.seed, recipe.threads)
+        samples, room = self.stepper.samples, None
+        if goal.bytes is not None:
+            room = _ABOVE * goal.bytes - 24 - 8 * len(spec.levels)
+        tensors = networks.drawn(spec, recipe.seed)
+        parameters = sum(t.size for t in tensors.values())
+        bits = None if room is None else max(8 * room - _BITS * parameters, 64.0)
+        first = choices.tradeoff
+        if first is None:
+            values = self.stepper.target.T.reshape(*spec.shape, spec.channels)
+            first = first_tradeoff(values, (bits or 0.3 * samples) / samples)
+        training = Training(self.stepper, tensors, Aim(first, bits), choices.lr)
+        self.networks = training.run(choices.planned_steps(recipe.effort), clock, progress, room)
+        self._facts = Facts(training.done, 0, "cpu", "float32", self.stepper.threads)
+        self._latents = {
+            level: own.latents.reshape(own.shape) for level, own in zip(spec.levels, self.stepper.planes, strict=True)
+        }
+
+    def symbols(self, fineness: float) -> Symbols:
+        """See `Continuous`."""
+        worth = _WORTH * 2 ** (fineness / _OCTAVE) if fineness < self.bounds[1] else 1e6
+        net, parent, found = ContextNet.of(self.spec, self.networks), None, dict[str, Quantized]()
+        for level in reversed(self.spec.levels):
+            shape, wishes = self.spec.level_shape(level), self._latents[level]
+            parent = Level(self.spec, level, parent)
+            parent.write(net, wishes, worth)
+            found[latents_name(level)] = Quantized(parent.turned.take(parent.flat).reshape(shape), 1.0)
+        return {**self.networks, **found}
+
+    def toward(self, fineness: float, ratio: float) -> float:
+        """See `Continuous`."""
+        return fineness + 4 * _OCTAVE * math.log2(ratio) - (_OCTAVE if ratio < 1 else 0)  # flat at first
+
+    def facts(self) -> Facts:
+        """See `Fit`."""
+        return self._facts
+
+    def close(self) -> None:
+        """See `Fit`."""
+        self.stepper.close()
+
+
+def _targets(signal: Signal, spec: PyramidSpec, below: Floats | None) -> tuple[Floats, NDArray[np.bool_] | None]:
+    """The values in the networks' own unit, 0 where they are not known, and which are."""
+    values = signal.values if below is None else signal.values - below
+    target = ((values - np.array(spec.origin)) / np.array(spec.unit)).astype(np.float32)
+    known: NDArray[np.bool_] = np.logical_not(np.isnan(values).any(axis=1))
+    if known.all():
+        return target, None
+    return np.where(known[:, None], target, 0).astype(np.float32), known

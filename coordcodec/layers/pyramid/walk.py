@@ -1,0 +1,261 @@
+"""The loops of the latents' coder: wavefront by wavefront, the context network in whole numbers, then the range coder.
+
+Compiled where Numba is; without it the same numbers come from NumPy (`networks`), and the range coder is plain Python.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from coordcodec.layers.pyramid.geometry import LEAN
+from coordcodec.stream.grid.jit import inner, jit
+
+ENCODE, DECODE = 0, 1
+"""What the coder does: write, or read."""
+LOW, RANGE, CODE, POSITION, END, MODE = range(6)
+"""The places of the range coder's registers."""
+TOP, FULL = 1 << 24, 1 << 32
+LARGEST = (1 << 15) - 1
+"""Of a latent."""
+_ORDER = 4
+"""Of the Exp-Golomb code of what is beyond an escape."""
+INPUT, FRACTION = 255, 6
+"""Latents are cut to that many as inputs; activations are in 2^-6."""
+
+
+@inner
+def _interval(low: int, high: int, registers: Any, data: Any) -> None:
+    """Narrow the range coder to [low, high) of 65536."""
+    part = registers[RANGE] >> 16
+    registers[RANGE] = part * (high - low)
+    if registers[MODE] == DECODE:
+        registers[CODE] -= part * low
+    else:
+        registers[LOW] += part * low
+        if registers[LOW] >= FULL:
+            registers[LOW] -= FULL
+            i = registers[POSITION] - 1
+            while data[i] == 255:
+                data[i] = 0
+                i -= 1
+            data[i] += 1
+    while registers[RANGE] < TOP:
+        position = registers[POSITION]
+        if registers[MODE] == DECODE:
+            new = int(data[position + 4]) if position + 4 < registers[END] else 0
+            registers[CODE] = ((registers[CODE] & 0xFFFFFF) << 8) | new
+        else:
+            data[position] = registers[LOW] >> 24
+            registers[LOW] = (registers[LOW] & 0xFFFFFF) << 8
+        registers[RANGE] <<= 8
+        registers[POSITION] = position + 1
+
+
+@inner
+def _bit(bit: int, registers: Any, data: Any) -> int:
+    """A bit of which nothing is known."""
+    if registers[MODE] == DECODE:
+        bit = 1 if registers[CODE] >= (registers[RANGE] >> 16) << 15 else 0
+    _interval(bit << 15, (bit + 1) << 15, registers, data)
+    return bit
+
+
+@inner
+def _beyond(rest: int, registers: Any, data: Any) -> int:
+    """A number >= 0 by an Exp-Golomb code."""
+    value = rest + (1 << _ORDER)
+    length = _ORDER
+    if registers[MODE] == DECODE:
+        while length < 15 and _bit(0, registers, data):
+            length += 1
+        value = 1
+        for _ in range(length):
+            value = (value << 1) | _bit(0, registers, data)
+    else:
+        while value >> (length + 1):
+            length += 1
+        for _ in range(length - _ORDER):
+            _bit(1, registers, data)
+        if length < 15:
+            _bit(0, registers, data)
+        for i in range(length - 1, -1, -1):
+            _bit((value >> i) & 1, registers, data)
+    return value - (1 << _ORDER)
+
+
+@inner
+def latent(value: int, place: int, scale: int, registers: Any, data: Any, most: Any, starts: Any, edges: Any) -> int:
+    """Code a latent, or read it; returns it. place: its location in sixteenths."""
+    whole = (place + 8) >> 4
+    last = most[scale]
+    count = 2 * last + 3
+    at = starts[scale] + (place - 16 * whole + 8) * (count + 1)
+    if registers[MODE] == DECODE:
+        part = registers[RANGE] >> 16
+        goal = min(registers[CODE] // part, 65535)
+        symbol = last + 1
+        while edges[at + symbol] > goal:
+            symbol -= 1
+        while edges[at + symbol + 1] <= goal:
+            symbol += 1
+    else:
+        symbol = min(max(value - whole + last + 1, 0), count - 1)
+    _interval(int(edges[at + symbol]), int(edges[at + symbol + 1]), registers, data)
+    if symbol == 0:
+        distance = _beyond(whole - value - last - 1, registers, data)
+        return int(max(whole - last - 1 - distance, -LARGEST))
+    if symbol == count - 1:
+        distance = _beyond(value - whole - last - 1, registers, data)
+        return int(min(whole + last + 1 + distance, LARGEST))
+    return int(whole + symbol - last - 1)
+
+
+@inner
+def _dense(weights: Any, bias: Any, given: Any, sums: Any, outputs: int, inputs: int, count: int) -> None:
+    """sums = weights given + bias in int32, four outputs and two inputs at a time."""
+    for o in range(0, outputs, 4):
+        s0, s1, s2, s3 = sums[o], sums[o + 1], sums[o + 2], sums[o + 3]
+        b0, b1, b2, b3 = bias[o], bias[o + 1], bias[o + 2], bias[o + 3]
+        for j in range(count):
+            s0[j] = b0
+            s1[j] = b1
+            s2[j] = b2
+            s3[j] = b3
+        for i in range(0, inputs, 2):
+            x, y = given[i], given[i + 1]
+            u0, u1, u2, u3 = weights[o, i], weights[o + 1, i], weights[o + 2, i], weights[o + 3, i]
+            v0, v1, v2, v3 = weights[o, i + 1], weights[o + 1, i + 1], weights[o + 2, i + 1], weights[o + 3, i + 1]
+            for j in range(count):
+                p, q = x[j], y[j]
+                s0[j] += u0 * p + v0 * q
+                s1[j] += u1 * p + v1 * q
+                s2[j] += u2 * p + v2 * q
+                s3[j] += u3 * p + v3 * q
+
+
+@inner
+def _activate(sums: Any, outputs: int, shift: int, count: int) -> None:
+    half, most, none = np.int32(1 << shift >> 1), np.int32(32767), np.int32(0)
+    moved = np.int32(shift)
+    for o in range(outputs):
+        row = sums[o]
+        for j in range(count):
+            row[j] = min(max((row[j] + half) >> moved, none), most)
+
+
+@inner
+def _networks(inputs: Any, net: Any, shifts: Any, work: Any, count: int) -> None:
+    """The location, in sixteenths, and the scale of each of `count` latents, in the first rows of the last array."""
+    first, second, out = work
+    _dense(net[0], net[1], inputs, first, first.shape[0], inputs.shape[0], count)
+    _activate(first, first.shape[0], shifts[0], count)
+    _dense(net[2], net[3], first, second, second.shape[0], first.shape[0], count)
+    if shifts[3]:
+        moved = np.int32(shifts[1])
+        for o in range(second.shape[0]):
+            row, before = second[o], first[o]
+            for j in range(count):
+                row[j] += before[j] << moved
+    _activate(second, second.shape[0], shifts[1], count)
+    # What the skip adds stands in the second half of the last layer's weights.
+    _dense(net[4], net[5], second, out, 4, second.shape[0], count)
+    _add(net[6], inputs, out, inputs.shape[0], count)
+    half, moved = np.int32(1 << shifts[2] >> 1), np.int32(shifts[2])
+    places, scales = out[0], out[1]
+    for j in range(count):
+        places[j] = min(max((((places[j] + half) >> moved) + np.int32(2)) >> np.int32(2), -32768), 32767)
+        scales[j] = min(max(28 + ((((scales[j] + half) >> moved) + np.int32(4)) >> np.int32(3)), 0), 63)
+
+
+@inner
+def _add(weights: Any, given: Any, sums: Any, inputs: int, count: int) -> None:
+    for o in range(2):
+        row = sums[o]
+        for i in range(inputs):
+            x, w = given[i], weights[o, i]
+            for j in range(count):
+                row[j] += w * x[j]
+
+
+@jit
+def level_compiled(
+    flat: Any, parent: Any, sizes: Any, strides: Any, above: Any, shifts: Any, level: int, net: Any, bits: Any,
+    registers: Any, data: Any, most: Any, starts: Any, edges: Any, work: Any, wishes: Any, weight: float, prices: Any,
+) -> None:  # fmt: skip
+    """Code the latents of a level. See `Level` for what goes in.
+
+    wishes: (flat,) float32, latents that are not rounded yet, to be rounded here, or of no size; weight: bits that a
+    squared error is worth; prices: (65537,) float32, the bits of intervals.
+    """
+    inputs, first, second, out = work
+    neighbours = shifts.size
+    rows, columns = sizes[2], sizes[3]
+    for plane in range(sizes[0] * sizes[1]):
+        a, b = plane // sizes[1], plane % sizes[1]
+        corner = sizes[4] + a * strides[0] + b * strides[1]
+        for turn in range(columns + LEAN * (rows - 1)):
+            top = max(0, (turn - columns + LEAN) // LEAN)
+            count = min(turn // LEAN, rows - 1) - top + 1
+            at = corner + top * strides[2] + (turn - LEAN * top) * strides[3]
+            for i in range(neighbours):
+                row, k = inputs[i], at + shifts[i]
+                for j in range(count):
+                    row[j] = min(max(flat[k + j], np.int32(-INPUT)), np.int32(INPUT)) << np.int32(FRACTION)
+            if parent.size > 1:
+                _parents(inputs, neighbours, parent, above, a, b, top, turn, count)
+            last = inputs[neighbours + above[8] + 1]
+            for j in range(count):
+                last[j] = level << FRACTION
+            _networks(inputs, net, bits, (first, second, out), count)
+            for j in range(count):
+                place, scale = int(out[0, j]), int(out[1, j])
+                if wishes.size:
+                    wish = wishes[at + j]
+                    flat[at + j] = _rounded(wish, place, scale, weight, most, starts, edges, prices)
+                value = int(flat[at + j])
+                flat[at + j] = latent(value, place, scale, registers, data, most, starts, edges)
+                if registers[MODE] == ENCODE and registers[POSITION] + 16 > data.size:
+                    return
+
+
+@inner
+def _rounded(
+    wish: float, place: int, scale: int, weight: float, most: Any, starts: Any, edges: Any, prices: Any
+) -> int:  # fmt: skip
+    """The whole number near a latent, on the way to its location, that costs least: bits and weight * error^2."""
+    whole, last = (place + 8) >> 4, int(most[scale])
+    at = starts[scale] + (place - 16 * whole + 8) * (2 * last + 4) + last + 1 - whole
+    best = int(min(max(np.rint(wish), -LARGEST), LARGEST))
+    side = 1 if whole > best else -1
+    cost, tried = 1e30, best
+    while True:
+        inside = min(max(tried, whole - last - 1), whole + last + 1)
+        here = (
+            prices[edges[at + inside + 1] - edges[at + inside]] + 2.0 * (tried != inside) + weight * (tried - wish) ** 2
+        )
+        if here >= cost:
+            return best
+        best, cost = tried, here
+        if tried == whole:
+            return best
+        tried += side
+
+
+@inner
+def _parents(inputs: Any, first: int, parent: Any, above: Any, a: int, b: int, top: int, turn: int, count: int) -> None:
+    """The latents of the coarser level: the one at the same place, and the next one along each axis, on the nearer
+    side. above: its strides, which axes are halved, how many axes there are, the place of its first latent."""
+    axes = above[8]
+    base = above[9] + (a >> above[4]) * above[0] + (b >> above[5]) * above[1]
+    for j in range(count):
+        y = top + j
+        x = turn - LEAN * y
+        here = base + (y >> above[6]) * above[2] + (x >> above[7]) * above[3]
+        inputs[first, j] = min(max(parent[here], -INPUT), INPUT) << FRACTION
+        for k in range(4 - axes, 4):
+            at = y if k == 2 else x if k == 3 else b if k == 1 else a
+            side = 1 if above[4 + k] == 0 or at & 1 else -1
+            near = parent[here + side * above[k]]
+            inputs[first + 1 + k - 4 + axes, j] = min(max(near, -INPUT), INPUT) << FRACTION
