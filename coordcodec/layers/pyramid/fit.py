@@ -11,6 +11,7 @@ from coordcodec.clock import Clock, Progress
 from coordcodec.data import Floats, Quantized, Signal, Symbols
 from coordcodec.layers.protocol import Facts, Goal
 from coordcodec.layers.pyramid import networks
+from coordcodec.layers.pyramid.analysis import start, steps_of
 from coordcodec.layers.pyramid.coding import Level, latents_name
 from coordcodec.layers.pyramid.context import ContextNet
 from coordcodec.layers.pyramid.step import Stepper
@@ -59,6 +60,7 @@ class PyramidFitted:
         if first is None:
             values = self.stepper.target.T.reshape(*spec.shape, spec.channels)
             first = first_tradeoff(values, (bits or 0.3 * samples) / samples)
+        start(self.stepper, steps_of(self.stepper, first), tensors)
         training = Training(self.stepper, tensors, Aim(first, bits), choices.lr)
         self.networks = training.run(choices.planned_steps(recipe.effort), clock, progress, room)
         self._facts = Facts(training.done, 0, "cpu", "float32", self.stepper.threads)

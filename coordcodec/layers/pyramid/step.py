@@ -144,46 +144,49 @@ class Stepper:
         finer = range(self.spec.levels[k] - 1, -1, -1)
         return [(level, axis) for level in finer for axis in axes if self.spec.halved[level] >> axis & 1]
 
-    def _circle(self, axis: int) -> bool:
-        return bool(self.spec.periodic and self.spec.periodic[axis])
-
     def interpolate(self) -> None:
         """Bring what is in the planes to the grid: the features."""
+        self.each(self.interpolate_level, range(self.finest, len(self.planes)))
 
-        def one(k: int) -> None:
-            x = np.ascontiguousarray(self.planes[k].inside(self.planes[k].plane))
-            for level, axis in self._chain(k):
-                size = self.spec.level_shape(level)[axis]
-                x = along(
-                    interpolation.double,
-                    interpolation.double_rows,
-                    x,
-                    axis - len(self.spec.shape),
-                    size,
-                    self._circle(axis),
-                )
-            self.features[k, : self.samples] = x.reshape(-1)
-
-        self.each(one, range(self.finest, len(self.planes)))
+    def interpolate_level(self, k: int) -> None:
+        """The same for one level."""
+        x = np.ascontiguousarray(self.planes[k].inside(self.planes[k].plane))
+        for level, axis in self._chain(k):
+            x = self._along(
+                interpolation.double, interpolation.double_rows, x, axis, self.spec.level_shape(level)[axis]
+            )
+        self.features[k, : self.samples] = x.reshape(-1)
 
     def _returned(self) -> list[Floats]:
         """The gradients of the latents as features."""
+        return self.each(lambda k: self._lowered(self.back[k, : self.samples], k), range(self.finest, len(self.planes)))
 
-        def one(k: int) -> Floats:
-            g: Floats = self.back[k, : self.samples].reshape(four(self.spec.shape))
-            for level, axis in reversed(self._chain(k)):
-                size = self.spec.level_shape(level + 1)[axis]
-                g = along(
-                    interpolation.halve,
-                    interpolation.halve_rows,
-                    g,
-                    axis - len(self.spec.shape),
-                    size,
-                    self._circle(axis),
-                )
-            return g
+    def lowered(self, values: Floats, k: int) -> Floats:
+        """Averages of values (samples,) around each latent of a level."""
+        doublings = len(self._chain(k))
+        return self._lowered(values, k) * np.float32(0.5**doublings)
 
-        return self.each(one, range(self.finest, len(self.planes)))
+    def _lowered(self, values: Floats, k: int) -> Floats:
+        g: Floats = values.reshape(four(self.spec.shape))
+        for level, axis in reversed(self._chain(k)):
+            g = self._along(
+                interpolation.halve, interpolation.halve_rows, g, axis, self.spec.level_shape(level + 1)[axis]
+            )
+        return g
+
+    def _along(self, inner: Any, last: Any, x: Floats, axis: int, size: int) -> Floats:
+        """Interpolate along an axis to that size, or bring gradients back. Four axes."""
+        behind = axis - len(self.spec.shape)
+        circle = bool(self.spec.periodic and self.spec.periodic[axis])
+        shape = list(x.shape)
+        shape[behind] = size
+        found, x = np.empty(shape, np.float32), np.ascontiguousarray(x)
+        if behind == -1:
+            last(x.reshape(-1, x.shape[-1]), found.reshape(-1, size), TAPS, circle)
+        else:
+            inside = prod(shape[behind + 1 :])
+            inner(x.reshape(-1, x.shape[behind], inside), found.reshape(-1, size, inside), TAPS, circle)
+        return found
 
     def _errors(self, net: Net, back: bool, learn: bool) -> tuple[float, list[Floats] | None]:
         cuts = [self.samples * k // _PARTS // BLOCK * BLOCK for k in range(_PARTS)] + [self.samples]
@@ -231,17 +234,3 @@ class Stepper:
             for i, found in zip(numbers, self.each(one, numbers), strict=True):
                 bits[bands[i][0]] += found
         return bits, total(sums) if weight > 0 and learn else None
-
-
-def along(inner: Any, last: Any, x: Floats, axis: int, size: int, circle: bool) -> Floats:
-    """Interpolate an array along an axis, counted from the end, to that size; or bring gradients back. Four axes."""
-    shape = list(x.shape)
-    shape[axis] = size
-    found = np.empty(shape, np.float32)
-    x = np.ascontiguousarray(x)
-    if axis == -1:
-        last(x.reshape(-1, x.shape[-1]), found.reshape(-1, size), TAPS, circle)
-    else:
-        behind = prod(shape[axis + 1 :])
-        inner(x.reshape(-1, x.shape[axis], behind), found.reshape(-1, size, behind), TAPS, circle)
-    return found
