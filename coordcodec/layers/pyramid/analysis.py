@@ -43,6 +43,6 @@ def start(stepper: Stepper, steps: list[float], tensors: dict[str, Floats]) -> N
         own.inside(own.plane)[:] = own.latents.reshape(own.shape)
         stepper.interpolate_level(k)
         rest = rest - stepper.features[k, : stepper.samples] * np.float32(steps[k])
-        own.plane[:] = 0
+        own.plane[:], stepper.features[k] = 0, 0  # until they take part
     tensors["synthesis.skip"][:] = np.array(steps, np.float32)
     tensors["synthesis.0.weight"] *= np.array(steps, np.float32)

@@ -40,7 +40,7 @@ class Planes:
         self.shifts = np.array([np.dot(o, self.steps) for o in offsets], np.int64)
         self.plane, self.back, self.back_above = (np.zeros(prod(sides), np.float32) for _ in range(3))
         self.latents, self.slopes, self.first, self.second = (np.zeros(prod(self.shape), np.float32) for _ in range(4))
-        self.count = 0
+        self.count, self.usual = 0, 0.0
         self.halved, self.runs, self.above = 0, *self._runs(spec, level, parent)
         if parent is not None:
             self.halved = spec.halved[level] >> (axes - 1) & 1

@@ -29,6 +29,8 @@ _PARTS = 8
 _NOTHING: Floats = np.zeros((1, 0), np.float32)
 _NOWHERE: Floats = np.zeros(1, np.float32)
 _NOISE = 1 << 18
+DAMPING = 1.0
+"""Added to the root of a second moment, in root mean squares of a level's gradients: latents whose gradients are small stay."""
 
 Net = tuple[Floats, ...]
 
@@ -134,7 +136,10 @@ class Stepper:
             if k > self.finest:
                 gradient += p.inside(p.back_above)
             gradient *= p.slopes.reshape(p.shape)
-            latents.descend(p.latents, gradient.reshape(-1), p.first, p.second, np.float32(lr), p.count)
+            usual = float(np.sqrt(np.mean(np.square(gradient))))
+            p.usual = max(0.95 * p.usual, usual)
+            damping = np.float32(DAMPING * p.usual + 1e-20)
+            latents.descend(p.latents, gradient.reshape(-1), p.first, p.second, np.float32(lr), p.count, damping)
 
         self.each(one, range(self.finest, len(self.planes)))
 

@@ -43,7 +43,7 @@ def disturb(
 
 
 @jit
-def descend(latents: Any, gradients: Any, first: Any, second: Any, lr: Any, count: int) -> None:
+def descend(latents: Any, gradients: Any, first: Any, second: Any, lr: Any, count: int, damping: Any) -> None:
     """A step of Adam (Kingma & Ba 2015), betas .9 and .999."""
     once = F32(1 / (1 - 0.9**count))
     twice = F32(1 / (1 - 0.999**count))
@@ -52,4 +52,4 @@ def descend(latents: Any, gradients: Any, first: Any, second: Any, lr: Any, coun
         m = F32(0.9) * first[i] + F32(0.1) * g
         v = F32(0.999) * second[i] + F32(0.001) * g * g
         first[i], second[i] = m, v
-        latents[i] -= lr * (m * once) / (np.sqrt(v * twice) + F32(1e-12))
+        latents[i] -= lr * (m * once) / (np.sqrt(v * twice) + damping)
