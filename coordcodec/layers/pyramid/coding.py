@@ -16,13 +16,15 @@ from coordcodec.inits import Initialisation
 from coordcodec.layers.protocol import Chunks
 from coordcodec.layers.pyramid import walk
 from coordcodec.layers.pyramid.context import ContextNet, evaluate
-from coordcodec.layers.pyramid.geometry import LEAN, Turned, four, neighbours
+from coordcodec.layers.pyramid.geometry import LEAN, Padded, four, neighbours
 from coordcodec.layers.pyramid.tables import prices, tables
 from coordcodec.specs.pyramid import MAX_VALUES, PyramidSpec
 from coordcodec.stream import weights
 from coordcodec.stream.grid.jit import COMPILED
 
 Ints = NDArray[np.int32]
+MAX_HELD = 1 << 29
+"""Numbers of a level, with what lies between its rows: only narrow arrays of very many latents have more."""
 _PER_BYTE, _FREE = 15, 1 << 16
 """A chunk holds at most 2^15 latents per byte and 2^16 more."""
 
@@ -61,7 +63,7 @@ def decode(
         own = Level(spec, level, parent)
         if chunk is not None:
             own.read(net, chunk)
-        latents = own.turned.take(own.flat).reshape(spec.level_shape(level))
+        latents = own.padded.take(own.flat).reshape(spec.level_shape(level))
         found[latents_name(level)] = Quantized(latents, 1.0)
         parent = own
     return found
@@ -75,6 +77,8 @@ def check(spec: PyramidSpec, init: bytes, chunks: Chunks, cut: bool = False) -> 
         raise ContainerError(
             f"damaged file: a pyramid of shape {spec.shape} holds {count} values, at most {MAX_VALUES}"
         )
+    if (held := max(Padded.of(spec, level).size for level in spec.levels)) > MAX_HELD:
+        raise ContainerError(f"damaged file: a pyramid of shape {spec.shape} takes {held} numbers, at most {MAX_HELD}")
     weights.check(weights.parse(chunks[0]), spec.tensors(), False)
     if len(chunks) != len(spec.levels) + 1 and not (cut and len(chunks) <= len(spec.levels)):
         raise ContainerError(f"damaged file: {len(chunks)} chunks of a pyramid, expected {len(spec.levels) + 1}")
@@ -101,25 +105,27 @@ class Level:
 
     def __init__(self, spec: PyramidSpec, level: int, parent: Level | None, latents: Ints | None = None) -> None:
         self.spec, self.level, self.parent = spec, level, parent
-        self.turned = turned = Turned.of(spec, level)
-        self.flat = turned.empty() if latents is None else turned.fill(latents)
+        self.padded = padded = Padded.of(spec, level)
+        if latents is not None and np.abs(latents).max(initial=0) > walk.LARGEST:
+            raise ValueError(f"latents are {-walk.LARGEST} to {walk.LARGEST}, got {np.abs(latents).max()}")
+        self.flat = padded.empty() if latents is None else padded.fill(latents)
         above = [0, 0, 0, 0, 0, 0, 0, 0, len(spec.shape), 0]
         if parent is not None:
             halved = spec.halved[level]
             bits = four(tuple(halved >> k & 1 for k in range(len(spec.shape))))
             axes = [b if k >= 4 - len(spec.shape) else 0 for k, b in enumerate(bits)]
-            above = [*parent.turned.strides(), *axes, len(spec.shape), parent.turned.index((0, 0, 0, 0))]
+            above = [*parent.padded.strides(), *axes, len(spec.shape), parent.padded.front]
         self.shapes = _Shapes(
-            np.array([*turned.shape, turned.index((0, 0, 0, 0))], np.int64),
-            np.array(turned.strides(), np.int64),
+            np.array([*padded.shape, padded.front], np.int64),
+            np.array(padded.strides(), np.int64),
             np.array(above, np.int64),
-            turned.shifts(neighbours(len(spec.shape), spec.neighbours)),
+            padded.shifts(neighbours(len(spec.shape), spec.neighbours)),
         )
 
     @property
     def size(self) -> int:
         """How many latents there are."""
-        return prod(self.turned.shape)
+        return prod(self.padded.shape)
 
     def write(self, net: ContextNet, wishes: Floats | None = None, weight: float = 0.0) -> bytes:
         """The chunk of the latents.
@@ -127,7 +133,7 @@ class Level:
         wishes: latents that are not rounded yet: they are rounded here, each to what costs least, a squared error
         being worth `weight` bits; it needs Numba.
         """
-        flat = np.zeros(0, np.float32) if wishes is None else self.turned.fill(wishes)
+        flat = np.zeros(0, np.float32) if wishes is None else self.padded.fill(wishes)
         capacity = self.size + 4096
         while True:
             registers, data = [0, walk.FULL - 1, 0, 0, 0, walk.ENCODE], np.zeros(capacity, np.uint8)
@@ -154,7 +160,7 @@ class Level:
         parent = np.zeros(1, np.int32) if self.parent is None else self.parent.flat
         if COMPILED:
             registers, t = np.array(registers, np.int64), tables()
-            rows = self.turned.shape[2]
+            rows = self.padded.widest
             inputs = np.zeros((self.spec.inputs + self.spec.inputs % 2, rows), np.int32)
             layers = [np.empty((len(net.arrays[2 * k]), rows), np.int32) for k in range(3)]
             s = self.shapes
@@ -199,7 +205,7 @@ def _interpreted(level: Level, parent: Ints, net: ContextNet, registers: list[in
 def _wavefronts(level: Level, parent: Ints, net: ContextNet) -> Any:
     """The flat places of each wavefront, and a function that gives the inputs there."""
     shapes, spec = level.shapes, level.spec
-    outer, inner, rows, columns = level.turned.shape
+    outer, inner, rows, columns = level.padded.shape
     count = spec.inputs
     for a, b in np.ndindex(outer, inner):
         corner = shapes.sizes[4] + a * shapes.strides[0] + b * shapes.strides[1]

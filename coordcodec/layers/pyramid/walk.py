@@ -191,7 +191,7 @@ def level_compiled(
     """
     inputs, first, second, out = work
     neighbours = shifts.size
-    rows, columns = sizes[2], sizes[3]
+    rows, columns, step = sizes[2], sizes[3], strides[2] - LEAN * strides[3]
     for plane in range(sizes[0] * sizes[1]):
         a, b = plane // sizes[1], plane % sizes[1]
         corner = sizes[4] + a * strides[0] + b * strides[1]
@@ -202,7 +202,7 @@ def level_compiled(
             for i in range(neighbours):
                 row, k = inputs[i], at + shifts[i]
                 for j in range(count):
-                    row[j] = min(max(flat[k + j], np.int32(-INPUT)), np.int32(INPUT)) << np.int32(FRACTION)
+                    row[j] = min(max(flat[k + j * step], np.int32(-INPUT)), np.int32(INPUT)) << np.int32(FRACTION)
             if parent.size > 1:
                 _parents(inputs, neighbours, parent, above, a, b, top, turn, count)
             last = inputs[neighbours + above[8] + 1]
@@ -212,10 +212,10 @@ def level_compiled(
             for j in range(count):
                 place, scale = int(out[0, j]), int(out[1, j])
                 if wishes.size:
-                    wish = wishes[at + j]
-                    flat[at + j] = _rounded(wish, place, scale, weight, most, starts, edges, prices)
-                value = int(flat[at + j])
-                flat[at + j] = latent(value, place, scale, registers, data, most, starts, edges)
+                    wish = wishes[at + j * step]
+                    flat[at + j * step] = _rounded(wish, place, scale, weight, most, starts, edges, prices)
+                value = int(flat[at + j * step])
+                flat[at + j * step] = latent(value, place, scale, registers, data, most, starts, edges)
                 if registers[MODE] == ENCODE and registers[POSITION] + 16 > data.size:
                     return
 
