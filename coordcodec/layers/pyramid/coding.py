@@ -146,12 +146,12 @@ class Level:
         """Read the latents from their chunk. Raises ContainerError where it does not end as it should."""
         if chunk.endswith(b"\0"):
             raise ContainerError("damaged file: a chunk of latents ends in zeros")
-        code = int.from_bytes((chunk + bytes(4))[:4], "big")
+        code = int.from_bytes((chunk + bytes(walk.BYTES))[: walk.BYTES], "big")
         registers = [0, walk.FULL - 1, code, 0, len(chunk), walk.DECODE]
         _, registers, _ = self._run(
             net, registers, np.frombuffer(chunk or b"\0", np.uint8).copy(), np.zeros(0, np.float32)
         )
-        if len(chunk) > registers[walk.POSITION] + 4:
+        if len(chunk) > registers[walk.POSITION] + walk.BYTES:
             raise ContainerError("damaged file: a chunk of latents goes on behind the last one")
 
     def _run(
@@ -177,13 +177,13 @@ class Level:
 def _finished(registers: Any, data: NDArray[np.uint8]) -> bytes:
     """What was written, with the fewest bytes that say which interval is meant."""
     low, width, position = (int(registers[k]) for k in (walk.LOW, walk.RANGE, walk.POSITION))
-    written = int.from_bytes(bytes(data[:position].tolist()), "big") << 32
-    for free in (32, 24, 16, 8, 0):
+    written = int.from_bytes(bytes(data[:position].tolist()), "big") << 8 * walk.BYTES
+    for free in range(8 * walk.BYTES, -8, -8):
         value = (low + (1 << free) - 1) >> free << free
         if value < low + width:
             break
     whole = written + value
-    return whole.to_bytes(position + 4, "big").rstrip(b"\0")
+    return whole.to_bytes(position + walk.BYTES, "big").rstrip(b"\0")
 
 
 def _interpreted(level: Level, parent: Ints, net: ContextNet, registers: list[int], data: Any) -> Any:

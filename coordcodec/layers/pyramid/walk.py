@@ -16,7 +16,11 @@ ENCODE, DECODE = 0, 1
 """What the coder does: write, or read."""
 LOW, RANGE, CODE, POSITION, END, MODE = range(6)
 """The places of the range coder's registers."""
-TOP, FULL = 1 << 24, 1 << 32
+TOP, FULL = 1 << 40, 1 << 48
+"""The range has 41 to 48 bits: what is lost where it is cut into 65536 parts is next to nothing."""
+_KEPT = TOP - 1
+BYTES = 6
+"""Of the registers."""
 LARGEST = (1 << 15) - 1
 """Of a latent."""
 _ORDER = 4
@@ -44,11 +48,11 @@ def _interval(low: int, high: int, registers: Any, data: Any) -> None:
     while registers[RANGE] < TOP:
         position = registers[POSITION]
         if registers[MODE] == DECODE:
-            new = int(data[position + 4]) if position + 4 < registers[END] else 0
-            registers[CODE] = ((registers[CODE] & 0xFFFFFF) << 8) | new
+            new = int(data[position + BYTES]) if position + BYTES < registers[END] else 0
+            registers[CODE] = ((registers[CODE] & _KEPT) << 8) | new
         else:
-            data[position] = registers[LOW] >> 24
-            registers[LOW] = (registers[LOW] & 0xFFFFFF) << 8
+            data[position] = registers[LOW] >> 40
+            registers[LOW] = (registers[LOW] & _KEPT) << 8
         registers[RANGE] <<= 8
         registers[POSITION] = position + 1
 
