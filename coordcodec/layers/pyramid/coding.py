@@ -14,13 +14,12 @@ from coordcodec.data import Floats, Quantized, Symbols
 from coordcodec.errors import ContainerError
 from coordcodec.inits import Initialisation
 from coordcodec.layers.protocol import Chunks
-from coordcodec.layers.pyramid import walk
+from coordcodec.layers.pyramid import layout
 from coordcodec.layers.pyramid.context import ContextNet, evaluate
 from coordcodec.layers.pyramid.geometry import LEAN, Padded, four, neighbours
 from coordcodec.layers.pyramid.tables import prices, tables
 from coordcodec.specs.pyramid import MAX_VALUES, PyramidSpec
 from coordcodec.stream import weights
-from coordcodec.stream.grid.jit import COMPILED
 
 Ints = NDArray[np.int32]
 MAX_HELD = 1 << 29
@@ -106,8 +105,10 @@ class Level:
     def __init__(self, spec: PyramidSpec, level: int, parent: Level | None, latents: Ints | None = None) -> None:
         self.spec, self.level, self.parent = spec, level, parent
         self.padded = padded = Padded.of(spec, level)
-        if latents is not None and np.abs(latents).max(initial=0) > walk.LARGEST:
-            raise ValueError(f"latents are {-walk.LARGEST} to {walk.LARGEST}, got {np.abs(latents).max()}")
+        if latents is not None and not -layout.LARGEST <= latents.min() <= latents.max() <= layout.LARGEST:
+            raise ValueError(
+                f"latents are {-layout.LARGEST} to {layout.LARGEST}, got {latents.min()} to {latents.max()}"
+            )
         self.flat = padded.empty() if latents is None else padded.fill(latents)
         above = [0, 0, 0, 0, 0, 0, 0, 0, len(spec.shape), 0]
         if parent is not None:
@@ -136,7 +137,7 @@ class Level:
         flat = np.zeros(0, np.float32) if wishes is None else self.padded.fill(wishes)
         capacity = self.size + 4096
         while True:
-            registers, data = [0, walk.FULL - 1, 0, 0, 0, walk.ENCODE], np.zeros(capacity, np.uint8)
+            registers, data = [0, layout.FULL - 1, 0, 0, 0, layout.ENCODE], np.zeros(capacity, np.uint8)
             done, registers, data = self._run(net, registers, data, flat, weight)
             if done:
                 return _finished(registers, data)
@@ -146,17 +147,20 @@ class Level:
         """Read the latents from their chunk. Raises ContainerError where it does not end as it should."""
         if chunk.endswith(b"\0"):
             raise ContainerError("damaged file: a chunk of latents ends in zeros")
-        code = int.from_bytes((chunk + bytes(walk.BYTES))[: walk.BYTES], "big")
-        registers = [0, walk.FULL - 1, code, 0, len(chunk), walk.DECODE]
+        code = int.from_bytes((chunk + bytes(layout.BYTES))[: layout.BYTES], "big")
+        registers = [0, layout.FULL - 1, code, 0, len(chunk), layout.DECODE]
         _, registers, _ = self._run(
             net, registers, np.frombuffer(chunk or b"\0", np.uint8).copy(), np.zeros(0, np.float32)
         )
-        if len(chunk) > registers[walk.POSITION] + walk.BYTES:
+        if len(chunk) > registers[layout.POSITION] + layout.BYTES:
             raise ContainerError("damaged file: a chunk of latents goes on behind the last one")
 
     def _run(
         self, net: ContextNet, registers: Any, data: Any, wishes: Floats, weight: float = 0.0
     ) -> tuple[bool, Any, Any]:
+        from coordcodec.layers.pyramid import walk  # Numba, which not every start needs
+        from coordcodec.stream.grid.jit import COMPILED
+
         parent = np.zeros(1, np.int32) if self.parent is None else self.parent.flat
         if COMPILED:
             registers, t = np.array(registers, np.int64), tables()
@@ -170,36 +174,38 @@ class Level:
             )
         else:
             registers, data = _interpreted(self, parent, net, registers, data)
-        room = registers[walk.MODE] != walk.ENCODE or registers[walk.POSITION] + 16 <= len(data)
+        room = registers[layout.MODE] != layout.ENCODE or registers[layout.POSITION] + 16 <= len(data)
         return room, registers, data
 
 
 def _finished(registers: Any, data: NDArray[np.uint8]) -> bytes:
     """What was written, with the fewest bytes that say which interval is meant."""
-    low, width, position = (int(registers[k]) for k in (walk.LOW, walk.RANGE, walk.POSITION))
-    written = int.from_bytes(bytes(data[:position].tolist()), "big") << 8 * walk.BYTES
-    for free in range(8 * walk.BYTES, -8, -8):
+    low, width, position = (int(registers[k]) for k in (layout.LOW, layout.RANGE, layout.POSITION))
+    written = int.from_bytes(bytes(data[:position].tolist()), "big") << 8 * layout.BYTES
+    for free in range(8 * layout.BYTES, -8, -8):
         value = (low + (1 << free) - 1) >> free << free
         if value < low + width:
             break
     whole = written + value
-    return whole.to_bytes(position + walk.BYTES, "big").rstrip(b"\0")
+    return whole.to_bytes(position + layout.BYTES, "big").rstrip(b"\0")
 
 
 def _interpreted(level: Level, parent: Ints, net: ContextNet, registers: list[int], data: Any) -> Any:
     """What the compiled loop does, by NumPy and plain Python."""
+    from coordcodec.layers.pyramid.bits import latent
+
     t = tables()
-    data = data.tolist() if registers[walk.MODE] == walk.DECODE else [0] * (6 * level.size + 64)
+    data = data.tolist() if registers[layout.MODE] == layout.DECODE else [0] * (6 * level.size + 64)
     most, starts, edges = t.most.tolist(), t.starts.tolist(), t.edges.tolist()
     for at, inputs in _wavefronts(level, parent, net):
         places, scales = evaluate(inputs(), net)
         values = level.flat[at].tolist()
         coded = [
-            walk.latent(v, p, k, registers, data, most, starts, edges)
+            latent(v, p, k, registers, data, most, starts, edges)
             for v, p, k in zip(values, places.tolist(), scales.tolist(), strict=True)
         ]
         level.flat[at] = coded
-    return registers, np.array(data, np.uint8) if registers[walk.MODE] == walk.ENCODE else data
+    return registers, np.array(data, np.uint8) if registers[layout.MODE] == layout.ENCODE else data
 
 
 def _wavefronts(level: Level, parent: Ints, net: ContextNet) -> Any:
@@ -219,14 +225,14 @@ def _wavefronts(level: Level, parent: Ints, net: ContextNet) -> Any:
                 given[: spec.neighbours] = _scaled(level.flat[at + shapes.shifts[:, None]])
                 if level.parent is not None:
                     given[spec.neighbours : count - 1] = _scaled(parent[_above(shapes.above, index)])
-                given[count - 1] = level.level << walk.FRACTION
+                given[count - 1] = level.level << layout.FRACTION
                 return given
 
             yield at, inputs
 
 
 def _scaled(latents: Ints) -> Ints:
-    return np.clip(latents, -walk.INPUT, walk.INPUT) << walk.FRACTION
+    return np.clip(latents, -layout.INPUT, layout.INPUT) << layout.FRACTION
 
 
 def _above(above: NDArray[np.int64], index: Any) -> NDArray[np.int64]:
