@@ -14,15 +14,16 @@ from coordcodec.data import Floats, Quantized, Symbols
 from coordcodec.errors import ContainerError
 from coordcodec.inits import Initialisation
 from coordcodec.layers.protocol import Chunks
-from coordcodec.layers.pyramid import walk
+from coordcodec.layers.pyramid import layout
 from coordcodec.layers.pyramid.context import ContextNet, evaluate
-from coordcodec.layers.pyramid.geometry import LEAN, Turned, four, neighbours
+from coordcodec.layers.pyramid.geometry import LEAN, Padded, four, neighbours
 from coordcodec.layers.pyramid.tables import prices, tables
 from coordcodec.specs.pyramid import MAX_VALUES, PyramidSpec
 from coordcodec.stream import weights
-from coordcodec.stream.grid.jit import COMPILED
 
 Ints = NDArray[np.int32]
+MAX_HELD = 1 << 29
+"""Numbers of a level, with what lies between its rows: only narrow arrays of very many latents have more."""
 _PER_BYTE, _FREE = 15, 1 << 16
 """A chunk holds at most 2^15 latents per byte and 2^16 more."""
 
@@ -61,7 +62,7 @@ def decode(
         own = Level(spec, level, parent)
         if chunk is not None:
             own.read(net, chunk)
-        latents = own.turned.take(own.flat).reshape(spec.level_shape(level))
+        latents = own.padded.take(own.flat).reshape(spec.level_shape(level))
         found[latents_name(level)] = Quantized(latents, 1.0)
         parent = own
     return found
@@ -75,6 +76,8 @@ def check(spec: PyramidSpec, init: bytes, chunks: Chunks, cut: bool = False) -> 
         raise ContainerError(
             f"damaged file: a pyramid of shape {spec.shape} holds {count} values, at most {MAX_VALUES}"
         )
+    if (held := max(Padded.of(spec, level).size for level in spec.levels)) > MAX_HELD:
+        raise ContainerError(f"damaged file: a pyramid of shape {spec.shape} takes {held} numbers, at most {MAX_HELD}")
     weights.check(weights.parse(chunks[0]), spec.tensors(), False)
     if len(chunks) != len(spec.levels) + 1 and not (cut and len(chunks) <= len(spec.levels)):
         raise ContainerError(f"damaged file: {len(chunks)} chunks of a pyramid, expected {len(spec.levels) + 1}")
@@ -101,25 +104,29 @@ class Level:
 
     def __init__(self, spec: PyramidSpec, level: int, parent: Level | None, latents: Ints | None = None) -> None:
         self.spec, self.level, self.parent = spec, level, parent
-        self.turned = turned = Turned.of(spec, level)
-        self.flat = turned.empty() if latents is None else turned.fill(latents)
+        self.padded = padded = Padded.of(spec, level)
+        if latents is not None and not -layout.LARGEST <= latents.min() <= latents.max() <= layout.LARGEST:
+            raise ValueError(
+                f"latents are {-layout.LARGEST} to {layout.LARGEST}, got {latents.min()} to {latents.max()}"
+            )
+        self.flat = padded.empty() if latents is None else padded.fill(latents)
         above = [0, 0, 0, 0, 0, 0, 0, 0, len(spec.shape), 0]
         if parent is not None:
             halved = spec.halved[level]
             bits = four(tuple(halved >> k & 1 for k in range(len(spec.shape))))
             axes = [b if k >= 4 - len(spec.shape) else 0 for k, b in enumerate(bits)]
-            above = [*parent.turned.strides(), *axes, len(spec.shape), parent.turned.index((0, 0, 0, 0))]
+            above = [*parent.padded.strides(), *axes, len(spec.shape), parent.padded.front]
         self.shapes = _Shapes(
-            np.array([*turned.shape, turned.index((0, 0, 0, 0))], np.int64),
-            np.array(turned.strides(), np.int64),
+            np.array([*padded.shape, padded.front], np.int64),
+            np.array(padded.strides(), np.int64),
             np.array(above, np.int64),
-            turned.shifts(neighbours(len(spec.shape), spec.neighbours)),
+            padded.shifts(neighbours(len(spec.shape), spec.neighbours)),
         )
 
     @property
     def size(self) -> int:
         """How many latents there are."""
-        return prod(self.turned.shape)
+        return prod(self.padded.shape)
 
     def write(self, net: ContextNet, wishes: Floats | None = None, weight: float = 0.0) -> bytes:
         """The chunk of the latents.
@@ -127,10 +134,10 @@ class Level:
         wishes: latents that are not rounded yet: they are rounded here, each to what costs least, a squared error
         being worth `weight` bits; it needs Numba.
         """
-        flat = np.zeros(0, np.float32) if wishes is None else self.turned.fill(wishes)
+        flat = np.zeros(0, np.float32) if wishes is None else self.padded.fill(wishes)
         capacity = self.size + 4096
         while True:
-            registers, data = [0, walk.FULL - 1, 0, 0, 0, walk.ENCODE], np.zeros(capacity, np.uint8)
+            registers, data = [0, layout.FULL - 1, 0, 0, 0, layout.ENCODE], np.zeros(capacity, np.uint8)
             done, registers, data = self._run(net, registers, data, flat, weight)
             if done:
                 return _finished(registers, data)
@@ -140,21 +147,24 @@ class Level:
         """Read the latents from their chunk. Raises ContainerError where it does not end as it should."""
         if chunk.endswith(b"\0"):
             raise ContainerError("damaged file: a chunk of latents ends in zeros")
-        code = int.from_bytes((chunk + bytes(4))[:4], "big")
-        registers = [0, walk.FULL - 1, code, 0, len(chunk), walk.DECODE]
+        code = int.from_bytes((chunk + bytes(layout.BYTES))[: layout.BYTES], "big")
+        registers = [0, layout.FULL - 1, code, 0, len(chunk), layout.DECODE]
         _, registers, _ = self._run(
             net, registers, np.frombuffer(chunk or b"\0", np.uint8).copy(), np.zeros(0, np.float32)
         )
-        if len(chunk) > registers[walk.POSITION] + 4:
+        if len(chunk) > registers[layout.POSITION] + layout.BYTES:
             raise ContainerError("damaged file: a chunk of latents goes on behind the last one")
 
     def _run(
         self, net: ContextNet, registers: Any, data: Any, wishes: Floats, weight: float = 0.0
     ) -> tuple[bool, Any, Any]:
+        from coordcodec.layers.pyramid import walk  # Numba, which not every start needs
+        from coordcodec.stream.grid.jit import COMPILED
+
         parent = np.zeros(1, np.int32) if self.parent is None else self.parent.flat
         if COMPILED:
             registers, t = np.array(registers, np.int64), tables()
-            rows = self.turned.shape[2]
+            rows = self.padded.widest
             inputs = np.zeros((self.spec.inputs + self.spec.inputs % 2, rows), np.int32)
             layers = [np.empty((len(net.arrays[2 * k]), rows), np.int32) for k in range(3)]
             s = self.shapes
@@ -164,42 +174,44 @@ class Level:
             )
         else:
             registers, data = _interpreted(self, parent, net, registers, data)
-        room = registers[walk.MODE] != walk.ENCODE or registers[walk.POSITION] + 16 <= len(data)
+        room = registers[layout.MODE] != layout.ENCODE or registers[layout.POSITION] + 16 <= len(data)
         return room, registers, data
 
 
 def _finished(registers: Any, data: NDArray[np.uint8]) -> bytes:
     """What was written, with the fewest bytes that say which interval is meant."""
-    low, width, position = (int(registers[k]) for k in (walk.LOW, walk.RANGE, walk.POSITION))
-    written = int.from_bytes(bytes(data[:position].tolist()), "big") << 32
-    for free in (32, 24, 16, 8, 0):
+    low, width, position = (int(registers[k]) for k in (layout.LOW, layout.RANGE, layout.POSITION))
+    written = int.from_bytes(bytes(data[:position].tolist()), "big") << 8 * layout.BYTES
+    for free in range(8 * layout.BYTES, -8, -8):
         value = (low + (1 << free) - 1) >> free << free
         if value < low + width:
             break
     whole = written + value
-    return whole.to_bytes(position + 4, "big").rstrip(b"\0")
+    return whole.to_bytes(position + layout.BYTES, "big").rstrip(b"\0")
 
 
 def _interpreted(level: Level, parent: Ints, net: ContextNet, registers: list[int], data: Any) -> Any:
     """What the compiled loop does, by NumPy and plain Python."""
+    from coordcodec.layers.pyramid.bits import latent
+
     t = tables()
-    data = data.tolist() if registers[walk.MODE] == walk.DECODE else [0] * (6 * level.size + 64)
+    data = data.tolist() if registers[layout.MODE] == layout.DECODE else [0] * (6 * level.size + 64)
     most, starts, edges = t.most.tolist(), t.starts.tolist(), t.edges.tolist()
     for at, inputs in _wavefronts(level, parent, net):
         places, scales = evaluate(inputs(), net)
         values = level.flat[at].tolist()
         coded = [
-            walk.latent(v, p, k, registers, data, most, starts, edges)
+            latent(v, p, k, registers, data, most, starts, edges)
             for v, p, k in zip(values, places.tolist(), scales.tolist(), strict=True)
         ]
         level.flat[at] = coded
-    return registers, np.array(data, np.uint8) if registers[walk.MODE] == walk.ENCODE else data
+    return registers, np.array(data, np.uint8) if registers[layout.MODE] == layout.ENCODE else data
 
 
 def _wavefronts(level: Level, parent: Ints, net: ContextNet) -> Any:
     """The flat places of each wavefront, and a function that gives the inputs there."""
     shapes, spec = level.shapes, level.spec
-    outer, inner, rows, columns = level.turned.shape
+    outer, inner, rows, columns = level.padded.shape
     count = spec.inputs
     for a, b in np.ndindex(outer, inner):
         corner = shapes.sizes[4] + a * shapes.strides[0] + b * shapes.strides[1]
@@ -213,14 +225,14 @@ def _wavefronts(level: Level, parent: Ints, net: ContextNet) -> Any:
                 given[: spec.neighbours] = _scaled(level.flat[at + shapes.shifts[:, None]])
                 if level.parent is not None:
                     given[spec.neighbours : count - 1] = _scaled(parent[_above(shapes.above, index)])
-                given[count - 1] = level.level << walk.FRACTION
+                given[count - 1] = level.level << layout.FRACTION
                 return given
 
             yield at, inputs
 
 
 def _scaled(latents: Ints) -> Ints:
-    return np.clip(latents, -walk.INPUT, walk.INPUT) << walk.FRACTION
+    return np.clip(latents, -layout.INPUT, layout.INPUT) << layout.FRACTION
 
 
 def _above(above: NDArray[np.int64], index: Any) -> NDArray[np.int64]:

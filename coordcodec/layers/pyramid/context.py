@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from coordcodec.data import Quantized, Symbols
 from coordcodec.errors import ContainerError
-from coordcodec.layers.pyramid.walk import FRACTION
+from coordcodec.layers.pyramid.layout import FRACTION
 from coordcodec.specs.pyramid import PyramidSpec
 
 Ints = NDArray[np.int32]

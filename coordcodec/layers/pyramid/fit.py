@@ -76,7 +76,7 @@ class PyramidFitted:
             shape, wishes = self.spec.level_shape(level), self._latents[level]
             parent = Level(self.spec, level, parent)
             parent.write(net, wishes, worth)
-            found[latents_name(level)] = Quantized(parent.turned.take(parent.flat).reshape(shape), 1.0)
+            found[latents_name(level)] = Quantized(parent.padded.take(parent.flat).reshape(shape), 1.0)
         return {**self.networks, **found}
 
     def toward(self, fineness: float, ratio: float) -> float:

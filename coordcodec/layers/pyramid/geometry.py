@@ -1,8 +1,7 @@
 """Where the latents of a level lie in memory, and which of them are the context of which.
 
 Arrays have four axes here: those of a grid with fewer stand behind axes of one. The last two are a plane, which is
-walked in wavefronts: latent (y, x) has its turn at t = x + LEAN * y, those of one turn depend only on earlier turns. A
-plane is held turned, as (t, y), so that a wavefront is one run of memory, with a margin for neighbours beyond the edge.
+walked in wavefronts: latent (y, x) has its turn at t = x + LEAN * y, those of one turn depend only on earlier turns.
 """
 
 from __future__ import annotations
@@ -10,6 +9,7 @@ from __future__ import annotations
 import itertools
 from dataclasses import dataclass
 from functools import lru_cache
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -44,49 +44,49 @@ def neighbours(axes: int, count: int) -> tuple[tuple[int, int, int, int], ...]:
 
 
 @dataclass(frozen=True)
-class Turned:
-    """A level's array as the coder holds it: (outer, turns, rows) with margins, flat.
+class Padded:
+    """A level's array as the coder holds it: flat, with zeros between rows, where neighbours beyond an edge are.
 
-    shape: of the level, four axes. margin: around every axis that has neighbours.
+    shape: of the level, four axes. margin: the zeros behind each axis; what lies before a row is behind the one before
+    it. A level of any shape takes its latents and margins, no more.
     """
 
     shape: Shape4
     margin: Shape4
 
     @staticmethod
-    def of(spec: PyramidSpec, level: int) -> Turned:
+    def of(spec: PyramidSpec, level: int) -> Padded:
         """That of a level."""
-        offsets = np.abs(np.array(neighbours(len(spec.shape), spec.neighbours)))
         axes = len(spec.shape)
-        margin = [max(int(m), 1) if k >= 4 - axes else 0 for k, m in enumerate(offsets.max(0))]  # parents need 1
-        return Turned(four(spec.level_shape(level)), (margin[0], margin[1], margin[2], margin[3]))
-
-    @property
-    def turns(self) -> int:
-        """Wavefronts of a plane."""
-        return self.shape[3] + LEAN * (self.shape[2] - 1)
+        reach = np.abs(np.array(neighbours(axes, spec.neighbours))).max(0)
+        margin = [max(int(m), 1) if k >= 4 - axes else 0 for k, m in enumerate(reach)]  # parents need 1
+        return Padded(four(spec.level_shape(level)), (margin[0], margin[1], margin[2], margin[3]))
 
     @property
     def sides(self) -> Shape4:
-        """The sides of the flat array: two outer axes, turns, rows."""
-        a, b, y, x = self.margin
-        front = x + LEAN * y
-        return (
-            self.shape[0] + 2 * a,
-            self.shape[1] + 2 * b,
-            self.turns + 2 * front,
-            self.shape[2] + 2 * y,
-        )
+        """The sides of the array with its margins."""
+        a, b, y, x = (n + m for n, m in zip(self.shape, self.margin, strict=True))
+        return a, b, y, x
+
+    @property
+    def front(self) -> int:
+        """The zeros before the first latent."""
+        return sum(m * s for m, s in zip(self.margin, self.strides(), strict=True))
+
+    @property
+    def size(self) -> int:
+        """The length of the flat array."""
+        return self.front + prod(self.sides)
 
     def strides(self) -> tuple[int, int, int, int]:
         """By how much the flat index grows along each axis of the level."""
-        _, b, t, y = self.sides
-        return b * t * y, t * y, LEAN * y + 1, y
+        _, b, y, x = self.sides
+        return b * y * x, y * x, x, 1
 
-    def index(self, at: tuple[int, int, int, int]) -> int:
-        """The flat index of a latent."""
-        steps = self.strides()
-        return sum((k + m) * s for k, m, s in zip(at, self.margin, steps, strict=True))
+    @property
+    def widest(self) -> int:
+        """The most latents of a wavefront."""
+        return min(self.shape[2], (self.shape[3] - 1) // LEAN + 1)
 
     def shifts(self, offsets: tuple[tuple[int, int, int, int], ...]) -> NDArray[np.int64]:
         """What offsets are in flat indices."""
@@ -94,18 +94,17 @@ class Turned:
 
     def fill(self, latents: NDArray[Any]) -> NDArray[Any]:
         """The flat array of a level, zero in the margins."""
-        flat = np.zeros(int(np.prod(self.sides)), latents.dtype)
-        flat[self._places()] = latents.reshape(self.shape)
+        flat = np.zeros(self.size, latents.dtype)
+        self._inside(flat)[...] = latents.reshape(self.shape)
         return flat
 
     def empty(self) -> NDArray[np.int32]:
         """A flat array of zeros."""
-        return np.zeros(int(np.prod(self.sides)), np.int32)
+        return np.zeros(self.size, np.int32)
 
     def take(self, flat: NDArray[np.int32]) -> NDArray[np.int32]:
-        """A level from its flat array."""
-        return flat[self._places()]
+        """A level from its flat array, a copy."""
+        return self._inside(flat).copy()
 
-    def _places(self) -> NDArray[np.int64]:
-        axes = [(np.arange(n) + m) * s for n, m, s in zip(self.shape, self.margin, self.strides(), strict=True)]
-        return np.asarray(sum(np.ix_(*axes)), np.int64)
+    def _inside(self, flat: NDArray[Any]) -> NDArray[Any]:
+        return flat[self.front :].reshape(self.sides)[tuple(slice(n) for n in self.shape)]

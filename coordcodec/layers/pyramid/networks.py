@@ -9,8 +9,8 @@ import numpy as np
 
 from coordcodec.data import Floats, Quantized
 from coordcodec.layers.pyramid.context import MAX_SHIFT, WEIGHT
+from coordcodec.layers.pyramid.layout import FRACTION
 from coordcodec.layers.pyramid.step import Net, net_of
-from coordcodec.layers.pyramid.walk import FRACTION
 from coordcodec.specs.pyramid import PyramidSpec
 from coordcodec.stream import weights
 

@@ -11,7 +11,6 @@ from coordcodec.errors import RecipeError
 from coordcodec.layers.protocol import Goal, Proposal, TooFewBytes
 from coordcodec.recipe import Recipe
 from coordcodec.specs.pyramid import MAX_AXES, MAX_LEVELS, MAX_VALUES, PyramidSpec
-from coordcodec.stream.grid.jit import COMPILED
 
 _LEVELS = 7
 _COARSE = 8
@@ -29,6 +28,8 @@ def propose(signal: Signal, goal: Goal, recipe: Recipe, below: Floats | None = N
         raise RecipeError(f"pyramid layers take grids of 1 to {MAX_AXES} axes; use --layers siren")
     if goal.promised:
         raise RecipeError("pyramid layers can promise nothing of an error; use --layers detail")
+    from coordcodec.stream.grid.jit import COMPILED  # Numba, which not every start needs
+
     if not COMPILED:
         raise RecipeError("fitting a pyramid needs Numba, which is missing or turned off: pip install numba")
     spec = _spec(signal, goal, recipe, below)

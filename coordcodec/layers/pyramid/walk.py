@@ -1,115 +1,20 @@
 """The loops of the latents' coder: wavefront by wavefront, the context network in whole numbers, then the range coder.
 
-Compiled where Numba is; without it the same numbers come from NumPy (`networks`), and the range coder is plain Python.
+Compiled where Numba is; without it the same numbers come from NumPy (`context`), and the range coder is plain Python.
 """
 
 from __future__ import annotations
 
+import zlib
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from coordcodec.layers.pyramid.bits import latent
 from coordcodec.layers.pyramid.geometry import LEAN
+from coordcodec.layers.pyramid.layout import ENCODE, FRACTION, INPUT, LARGEST, MODE, POSITION
 from coordcodec.stream.grid.jit import inner, jit
-
-ENCODE, DECODE = 0, 1
-"""What the coder does: write, or read."""
-LOW, RANGE, CODE, POSITION, END, MODE = range(6)
-"""The places of the range coder's registers."""
-TOP, FULL = 1 << 24, 1 << 32
-LARGEST = (1 << 15) - 1
-"""Of a latent."""
-_ORDER = 4
-"""Of the Exp-Golomb code of what is beyond an escape."""
-INPUT, FRACTION = 255, 6
-"""Latents are cut to that many as inputs; activations are in 2^-6."""
-
-
-@inner
-def _interval(low: int, high: int, registers: Any, data: Any) -> None:
-    """Narrow the range coder to [low, high) of 65536."""
-    part = registers[RANGE] >> 16
-    registers[RANGE] = part * (high - low)
-    if registers[MODE] == DECODE:
-        registers[CODE] -= part * low
-    else:
-        registers[LOW] += part * low
-        if registers[LOW] >= FULL:
-            registers[LOW] -= FULL
-            i = registers[POSITION] - 1
-            while data[i] == 255:
-                data[i] = 0
-                i -= 1
-            data[i] += 1
-    while registers[RANGE] < TOP:
-        position = registers[POSITION]
-        if registers[MODE] == DECODE:
-            new = int(data[position + 4]) if position + 4 < registers[END] else 0
-            registers[CODE] = ((registers[CODE] & 0xFFFFFF) << 8) | new
-        else:
-            data[position] = registers[LOW] >> 24
-            registers[LOW] = (registers[LOW] & 0xFFFFFF) << 8
-        registers[RANGE] <<= 8
-        registers[POSITION] = position + 1
-
-
-@inner
-def _bit(bit: int, registers: Any, data: Any) -> int:
-    """A bit of which nothing is known."""
-    if registers[MODE] == DECODE:
-        bit = 1 if registers[CODE] >= (registers[RANGE] >> 16) << 15 else 0
-    _interval(bit << 15, (bit + 1) << 15, registers, data)
-    return bit
-
-
-@inner
-def _beyond(rest: int, registers: Any, data: Any) -> int:
-    """A number >= 0 by an Exp-Golomb code."""
-    value = rest + (1 << _ORDER)
-    length = _ORDER
-    if registers[MODE] == DECODE:
-        while length < 15 and _bit(0, registers, data):
-            length += 1
-        value = 1
-        for _ in range(length):
-            value = (value << 1) | _bit(0, registers, data)
-    else:
-        while value >> (length + 1):
-            length += 1
-        for _ in range(length - _ORDER):
-            _bit(1, registers, data)
-        if length < 15:
-            _bit(0, registers, data)
-        for i in range(length - 1, -1, -1):
-            _bit((value >> i) & 1, registers, data)
-    return value - (1 << _ORDER)
-
-
-@inner
-def latent(value: int, place: int, scale: int, registers: Any, data: Any, most: Any, starts: Any, edges: Any) -> int:
-    """Code a latent, or read it; returns it. place: its location in sixteenths."""
-    whole = (place + 8) >> 4
-    last = most[scale]
-    count = 2 * last + 3
-    at = starts[scale] + (place - 16 * whole + 8) * (count + 1)
-    if registers[MODE] == DECODE:
-        part = registers[RANGE] >> 16
-        goal = min(registers[CODE] // part, 65535)
-        symbol = last + 1
-        while edges[at + symbol] > goal:
-            symbol -= 1
-        while edges[at + symbol + 1] <= goal:
-            symbol += 1
-    else:
-        symbol = min(max(value - whole + last + 1, 0), count - 1)
-    _interval(int(edges[at + symbol]), int(edges[at + symbol + 1]), registers, data)
-    if symbol == 0:
-        distance = _beyond(whole - value - last - 1, registers, data)
-        return int(max(whole - last - 1 - distance, -LARGEST))
-    if symbol == count - 1:
-        distance = _beyond(value - whole - last - 1, registers, data)
-        return int(min(whole + last + 1 + distance, LARGEST))
-    return int(whole + symbol - last - 1)
 
 
 @inner
@@ -179,8 +84,7 @@ def _add(weights: Any, given: Any, sums: Any, inputs: int, count: int) -> None:
                 row[j] += w * x[j]
 
 
-@jit
-def level_compiled(
+def _level(
     flat: Any, parent: Any, sizes: Any, strides: Any, above: Any, shifts: Any, level: int, net: Any, bits: Any,
     registers: Any, data: Any, most: Any, starts: Any, edges: Any, work: Any, wishes: Any, weight: float, prices: Any,
 ) -> None:  # fmt: skip
@@ -191,7 +95,7 @@ def level_compiled(
     """
     inputs, first, second, out = work
     neighbours = shifts.size
-    rows, columns = sizes[2], sizes[3]
+    rows, columns, step = sizes[2], sizes[3], strides[2] - LEAN * strides[3]
     for plane in range(sizes[0] * sizes[1]):
         a, b = plane // sizes[1], plane % sizes[1]
         corner = sizes[4] + a * strides[0] + b * strides[1]
@@ -202,7 +106,7 @@ def level_compiled(
             for i in range(neighbours):
                 row, k = inputs[i], at + shifts[i]
                 for j in range(count):
-                    row[j] = min(max(flat[k + j], np.int32(-INPUT)), np.int32(INPUT)) << np.int32(FRACTION)
+                    row[j] = min(max(flat[k + j * step], np.int32(-INPUT)), np.int32(INPUT)) << np.int32(FRACTION)
             if parent.size > 1:
                 _parents(inputs, neighbours, parent, above, a, b, top, turn, count)
             last = inputs[neighbours + above[8] + 1]
@@ -212,10 +116,10 @@ def level_compiled(
             for j in range(count):
                 place, scale = int(out[0, j]), int(out[1, j])
                 if wishes.size:
-                    wish = wishes[at + j]
-                    flat[at + j] = _rounded(wish, place, scale, weight, most, starts, edges, prices)
-                value = int(flat[at + j])
-                flat[at + j] = latent(value, place, scale, registers, data, most, starts, edges)
+                    wish = wishes[at + j * step]
+                    flat[at + j * step] = _rounded(wish, place, scale, weight, most, starts, edges, prices)
+                value = int(flat[at + j * step])
+                flat[at + j * step] = latent(value, place, scale, registers, data, most, starts, edges)
                 if registers[MODE] == ENCODE and registers[POSITION] + 16 > data.size:
                     return
 
@@ -259,3 +163,17 @@ def _parents(inputs: Any, first: int, parent: Any, above: Any, a: int, b: int, t
             side = 1 if above[4 + k] == 0 or at & 1 else -1
             near = parent[here + side * above[k]]
             inputs[first + 1 + k - 4 + axes, j] = min(max(near, -INPUT), INPUT) << FRACTION
+
+
+def _digest() -> int:
+    """A number that changes with the loops' source: Numba itself looks at this file only."""
+    try:
+        return zlib.crc32(
+            b"".join((Path(__file__).parent / f"{n}.py").read_bytes() for n in ("layout", "bits", "walk"))
+        )
+    except OSError:  # no source files, as in a zipped application
+        return 0
+
+
+_level.__qualname__ = f"level_{_digest():08x}"
+level_compiled = jit(_level)
