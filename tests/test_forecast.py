@@ -13,10 +13,15 @@ from coordcodec.data import Grid, Signal
 from coordcodec.encoder import encode, forecast
 from coordcodec.errors import RecipeError
 from coordcodec.layers import KINDS
+from coordcodec.layers.detail import predict
 
 
 def image(pixels, **choices):
     return coordcodec.plan(pixels, modality="image", **choices)
+
+
+LATER = {"basis", "rotation", "predictor"}
+"""What trials tell, which a dry run does not make, of a file that promises something."""
 
 
 @pytest.fixture
@@ -32,8 +37,9 @@ def test_it_says_what_is_then_made(photograph):
         recipe = codec.make_recipe(kind, effort=1, device="cpu", **choices)
         expected = codec.plan_signal(kind.read(photograph), kind, recipe)
         made = codec.compress_signal(kind.read(photograph), kind, recipe)
-        described = made.spec.describe()
-        assert [dict(layer.spec) for layer in expected.layers] == [described]
+        described, (layer,) = made.spec.describe(), expected.layers
+        different = {name for name, value in described.items() if layer.spec.get(name) != value}
+        assert different <= (LATER if recipe.promised else set())
         assert expected.target == choices.get("num_bytes")
         assert expected.layers[-1].estimate.work.get("steps", 0) == made.fitted
 
@@ -41,8 +47,17 @@ def test_it_says_what_is_then_made(photograph):
 def test_nothing_is_fitted(photograph, monkeypatch):
     for kind in KINDS:
         monkeypatch.setattr(type(kind), "fit", None)
+        monkeypatch.setattr(type(kind), "refine", None)
     monkeypatch.setattr(encode, "RateControl", None)
-    for choices in ({}, {"lossless": True}, {"layers": "siren+detail"}, {"target_score": 30}, {"siren": {"width": 9}}):
+    monkeypatch.setattr(predict, "residual", None)
+    for choices in (
+        {},
+        {"lossless": True},
+        {"max_error": 5},
+        {"layers": "siren+detail"},
+        {"target_score": 30},
+        {"siren": {"width": 9}},
+    ):
         assert image(photograph, device="cpu", **choices).seconds > forecast.STARTING
 
 

@@ -27,7 +27,7 @@ import numpy as np
 
 from coordcodec import codec
 from coordcodec.data import Grid, Signal, on_grid
-from coordcodec.layers.detail import blocks, fit, propose
+from coordcodec.layers.detail import blocks, fit, propose, trial
 from coordcodec.layers.detail.rotation import Rotation
 from coordcodec.specs.detail import BLOCKS
 from coordcodec_bench.report.tables import Table
@@ -68,7 +68,7 @@ def fixed(signal: Any, step: float, segment: int = 16384, *_: Any) -> tuple[int,
 
 def predictor(name: str) -> tuple[tuple[Any, str, Callable[..., Any]], ...]:
     """Another predictor in place of the chosen one."""
-    return ((propose, "_predictor", lambda *_: name),)
+    return tuple((module, "predictor_of", lambda *_: name) for module in (propose, trial))
 
 
 def at(*names: str) -> tuple[tuple[str, dict[str, Any]], ...]:
@@ -76,7 +76,7 @@ def at(*names: str) -> tuple[tuple[str, dict[str, Any]], ...]:
     return tuple((name, {SIZES[name][0]: SIZES[name][1], "layers": "detail"}) for name in names)
 
 
-UNTURNED = ((propose, "fit_rotation", lambda *_: Rotation()), (propose, "_rotation", lambda *_: "identity"))
+UNTURNED = ((propose, "fit_rotation", lambda *_: Rotation()), (trial, "_prefers_rotation", lambda *_: False))
 GENERIC = ((propose, "_model", lambda *_: "generic"),)
 BOUND = {"max_error": "0.1K", "detail": {"basis": "identity"}}
 PARTS = (

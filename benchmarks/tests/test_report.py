@@ -4,6 +4,7 @@ import base64
 import html
 import html.parser
 import io
+import itertools
 import json
 import os
 import re
@@ -21,7 +22,7 @@ from coordcodec.plugins import installed
 from coordcodec_bench import curves, published, report, rows
 from coordcodec_bench.baseline import Search
 from coordcodec_bench.baselines import baselines_of
-from coordcodec_bench.report import bd, pictures, results
+from coordcodec_bench.report import bd, drawing, pictures, plots, results, tables, words
 
 ROOT = Path(__file__).parents[2]
 HOSTILE = '<img src=x onerror="alert(1)">&amp;.png'
@@ -209,8 +210,8 @@ def test_sections(seen, heading):
 def test_the_head_says_what_was_measured_how_and_with_what(measured, seen):
     head = seen.text.partition("Rate and distortion")[0]
     row = rows.load(measured / "image.jsonl")[0]
-    for words in (row["machine"], row["date"], row["coordcodec"], row["torch"], "8 × its length"):
-        assert str(words) in head
+    for said in (row["machine"], row["date"], row["coordcodec"], row["torch"], "8 × its length"):
+        assert str(said) in head
     assert "coordcodec bench inputs0 --modality image --rates 0.6,1.2 --codecs ours,avif,jpeg,jpeg2000" in head
     assert "--effort 5 --seed 0 --device cpu -o RESULTS" in head
     assert "2 failed" in head
@@ -553,6 +554,46 @@ def test_bjontegaard_rates_of_known_curves():
     assert bd.bd_rate(rising, [(rate, score + 100) for rate, score in rising]) is None
     assert bd.bd_rate(rising, rising[:1]) is None
     assert bd.bd_rate(rising, [(0.1, 25.0), (0.2, 24.0)]) is None
+
+
+def test_tables_hold_no_column_of_which_nothing_is_known(tmp_path):
+    ours = [(codec, rate) for codec in ("ours", "jpeg") for rate in (0.3, 0.6)]
+    found = [row_of(f"{k}.png", codec, rate, 20 + rate) for k in range(6) for codec, rate in ours]
+    found += [row_of("last.png", codec, 1.2, 30.0) for codec in ("ours", "jpeg", "coin")]
+    (group,), _ = results.read(folder_of(tmp_path / "results", found))
+    both, one = group.comparisons
+    assert tables.means(group, both).head == ("codec", "0.3 bpp", "0.6 bpp", "1.2 bpp")
+    assert tables.means(group, one).head == ("codec", "1.2 bpp")
+    assert tables.bd_rates(group, both).head == ("codec", "against JPEG", "against ours")
+    assert tables.bd_rates(group, one) is None  # one rate each
+    # WebP and JPEG share no quality with ours, but with each other.
+    scores = {"ours": 50, "jpeg": 20, "webp": 21}
+    found = [row_of("a.png", codec, r, low + 10 * r) for codec, low in scores.items() for r in (0.15, 0.3, 0.6)]
+    (group,), _ = results.read(folder_of(tmp_path / "apart", found))
+    rates = tables.bd_rates(group, group.comparisons[0])
+    assert rates.head == ("codec", "against JPEG")
+    assert [row[1] == "–" for row in rates.body] == [True, True, False]
+
+
+def test_numbers_and_times_are_what_people_write():
+    assert [words.number(value, "snr_db") for value in (-0.29, 12.345, None)] == ["−0.29", "12.35", "–"]
+    assert [words.number(value) for value in (-1.5, 3e-9, 0.0)] == ["−1.5", "3.00e-09", "0"]
+    assert [words.seconds(value) for value in (0.0, 0.0123, 1.23, 1234.0)] == [
+        "<\N{NO-BREAK SPACE}0.001",
+        "0.012",
+        "1.2",
+        "1,234",
+    ]
+
+
+@pytest.mark.parametrize(("low", "high"), [(11_000, 99_000), (900, 1_490), (0.15, 0.6), (0.009, 250.0), (24, 48)])
+def test_numbers_of_an_axis_do_not_touch(low, high):
+    figure, axes = drawing.new_figure()
+    plots.logarithmic(axes.xaxis, low, high, least=1.3)
+    figure.canvas.draw()
+    boxes = [label.get_window_extent() for label in axes.get_xticklabels() if label.get_text()]
+    assert len(boxes) >= 2
+    assert all(left.x1 < right.x0 for left, right in itertools.pairwise(boxes))
 
 
 def test_crops_show_the_largest_error_and_the_most_detail():

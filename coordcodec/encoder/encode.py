@@ -68,6 +68,7 @@ def encode(
 
 
 def _layer(plan: Plan, clock: Clock, progress: Progress | None) -> _Made:
+    plan = plan.refined(progress)
     (fitted,) = plan.layer.fit(
         [plan.signal], plan.spec, [plan.goal], plan.init, plan.recipe, clock, progress, plan.below
     )

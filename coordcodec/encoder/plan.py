@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from dataclasses import dataclass, replace
 
+from coordcodec.clock import Progress
 from coordcodec.data import Floats, Signal, Symbols
 from coordcodec.encoder.promise import promise_of
 from coordcodec.errors import RecipeError
@@ -44,6 +45,11 @@ class Plan:
     def target(self) -> int | None:
         """The most bytes that the file may take, None if it is open."""
         return self.goal.file
+
+    def refined(self, progress: Progress | None = None) -> Plan:
+        """The plan with the Spec that is fitted, which trials may tell."""
+        spec = self.layer.refine(self.signal, self.spec, self.goal, self.recipe, progress)
+        return replace(self, spec=spec)
 
     def size(self, symbols: Symbols) -> int:
         """The bytes of the file of these symbols."""

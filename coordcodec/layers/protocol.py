@@ -2,6 +2,7 @@
 
     propose   cheap: which Spec for a goal, and where its fit starts
     estimate  cheap: the time and the memory that the work will take
+    refine    a second: the Spec that is fitted, where only trials on the signal tell it
     fit       the work: one Fitted per signal
     encode    symbols to the chunks of a section; decode: back
     field     symbols to a function of coordinates
@@ -163,12 +164,17 @@ class Layer(Protocol):
     """Choices with which an encode takes a second, for tests."""
 
     def propose(self, signal: Signal, goal: Goal, recipe: Recipe, below: Floats | None = None) -> Proposal:
-        """A Spec whose section meets the goal, found without making one.
+        """A Spec whose section meets the goal, found without making one: what a dry run shows.
 
         below: (n, c), what the layers before this one decode to.
 
         Raises TooFewBytes, or RecipeError and InitialisationError for choices that do not fit the signal.
         """
+        ...
+
+    def refine(self, signal: Signal, spec: Any, goal: Goal, recipe: Recipe, progress: Progress | None = None) -> Any:
+        """The proposed Spec, or a better one that only trials on the signal tell. Once, before the fit; takes a second
+        at most, besides what must be compiled."""
         ...
 
     def estimate(self, signal: Signal, proposal: Proposal, goal: Goal, recipe: Recipe) -> Estimate:

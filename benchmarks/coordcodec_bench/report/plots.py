@@ -16,6 +16,8 @@ from coordcodec_bench.shapes import lower_hull
 
 Points = Sequence[tuple[float, float]]
 GREY = "#777777"
+_CHARACTER = 0.08
+"""Inches that a digit at a tick is wide."""
 
 
 def rate_distortion(
@@ -111,7 +113,7 @@ def time_quality(group: Group, comparison: Comparison, target: float, name: str)
 
 
 def time_steps(group: Group, name: str) -> Picture | None:
-    """Seconds to encode against steps of the fit, a point per file; None where no row says its steps."""
+    """Seconds to encode against steps of the fit, a point per file; None where fewer than two rows say their steps."""
     figure, axes = new_figure()
     labels, drawn = [], []
     for series in group.series:
@@ -122,7 +124,7 @@ def time_steps(group: Group, name: str) -> Picture | None:
             axes.plot(*zip(*points, strict=True), **style)
             labels.append((*points[len(points) // 2], series.label, look(series)["color"], series is group.main))
             drawn += points
-    if not drawn:
+    if len(drawn) < 2:
         return None
     for axis, values in ((axes.xaxis, [x for x, _ in drawn]), (axes.yaxis, [y for _, y in drawn])):
         logarithmic(axis, min(values), max(values), least=4.0)
@@ -180,7 +182,7 @@ def logarithmic(axis: Any, low: float, high: float, least: float, margin: float 
 
 def _few_ticks(axis: Any, low: float, high: float) -> None:
     """A few round numbers on a logarithmic axis, written out."""
-    most = 4 if axis.axis_name == "x" and high >= 10000 else 6
+    most = 6
     decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     for steps in (
         (1, 1.5, 2, 2.5, 3, 4, 5, 6, 7, 8, 9),
@@ -191,7 +193,7 @@ def _few_ticks(axis: Any, low: float, high: float) -> None:
         (1,),
     ):
         ticks = [s * 10.0**d for d in decades for s in steps if low <= s * 10.0**d <= high]
-        if len(ticks) <= most:
+        if len(ticks) <= most and (axis.axis_name != "x" or _apart(axis, ticks, low, high)):
             break
     ticks = ticks[:: math.ceil(len(ticks) / most)]
     from matplotlib.ticker import NullLocator
@@ -227,3 +229,13 @@ def tried_by_item(group: Group) -> Iterable[tuple[str, Points, dict[str, Points]
     for item, points in sorted(found.items()):
         if points:
             yield item, sorted(points), {label: sorted(pairs) for label, pairs in ours.get(item, {}).items()}
+
+
+def _apart(axis: Any, ticks: Sequence[float], low: float, high: float) -> bool:
+    """Whether the numbers at ticks along an axis from low to high do not touch."""
+    width = axis.axes.get_window_extent().width / axis.figure.dpi / math.log(high / low)
+    wide = [_CHARACTER * (len(words.plain(float(f"{tick:.3g}"))) + 1) for tick in ticks]
+    return all(
+        width * math.log(right / left) >= (a + b) / 2
+        for left, right, a, b in zip(ticks, ticks[1:], wide, wide[1:], strict=False)
+    )

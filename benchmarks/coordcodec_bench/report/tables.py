@@ -28,8 +28,8 @@ class Table:
 
 
 def means(group: Group, comparison: Comparison) -> Table:
-    """The points of the plot: a row per codec, the mean score and rate at each target rate."""
-    targets = sorted(comparison.common)
+    """The points of the plot: a row per codec, the mean score and rate at each target rate that has any."""
+    targets = sorted({point.target for points in comparison.points.values() for point in points})
     body = []
     for series in comparison.series:
         points = {point.target: point for point in comparison.points[series.label]}
@@ -54,16 +54,17 @@ def anchor_of(group: Group, comparison: Comparison) -> Series | None:
 
 
 def bd_rates(group: Group, comparison: Comparison) -> Table | None:
-    """Every codec's Bjøntegaard rate against the first baseline and against ours; None with less than two rates."""
-    anchors = [a for a in (anchor_of(group, comparison), main_of(comparison.series)) if a is not None]
-    if len(comparison.series) < 2 or not anchors or all(len(v) < 2 for v in comparison.points.values()):
-        return None
-    body = []
-    for series in comparison.series:
-        curve = _curve(comparison, series)
-        cells = ["–" if anchor is series else bd_text(_curve(comparison, anchor), curve, group) for anchor in anchors]
-        body.append((series.label, *cells))
-    return Table(("codec", *(f"against {a.label}" for a in anchors)), tuple(body), _own(comparison.series))
+    """Every codec's Bjøntegaard rate against the first baseline and against ours; None where there is none to tell."""
+    columns = dict[str, list[str]]()
+    for anchor in (anchor_of(group, comparison), main_of(comparison.series)):
+        if anchor is None:
+            continue
+        base = _curve(comparison, anchor)
+        cells = ["–" if s is anchor else bd_text(base, _curve(comparison, s), group) for s in comparison.series]
+        if set(cells) != {"–"}:
+            columns[f"against {anchor.label}"] = cells
+    body = tuple(zip((s.label for s in comparison.series), *columns.values(), strict=True))
+    return Table(("codec", *columns), body, _own(comparison.series)) if columns else None
 
 
 def bd_published(group: Group, comparison: Comparison, curves: Mapping[str, Curve]) -> Table | None:

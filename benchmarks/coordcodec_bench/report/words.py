@@ -85,9 +85,11 @@ def number(value: float | None, score: str = "") -> str:
     if value is None:
         return "–"
     if score.endswith("_db"):
-        return f"{value:.2f}"
-    text = f"{value:.4g}"
-    return text if "e" not in text else f"{value:.2e}"
+        text = f"{value:.2f}"
+    else:
+        text = f"{value:.4g}"
+        text = text if "e" not in text else f"{value:.2e}"
+    return f"−{text[1:]}" if text.startswith("-") else text
 
 
 def rate(value: float, unit: str) -> str:
@@ -103,9 +105,9 @@ def signed(value: float, digits: str, unit: str) -> str:
 
 
 def seconds(value: float) -> str:
-    """A time: 0.004, 1.2, 57."""
+    """A time: 0.004, 1.2, 57; what is too short to be measured is "< 0.001"."""
     if value < 0.0005:
-        return "0"
+        return "<\N{NO-BREAK SPACE}0.001"
     return f"{value:,.0f}" if value >= 10 else f"{value:.1f}" if value >= 1 else f"{value:.2g}"
 
 

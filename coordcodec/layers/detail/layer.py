@@ -33,6 +33,16 @@ class Detail:
         """See `coordcodec.layers.protocol.Layer`."""
         return propose.propose(signal, goal, recipe, below)
 
+    def refine(
+        self, signal: Signal, spec: DetailSpec, goal: Goal, recipe: Recipe, progress: Progress | None = None
+    ) -> DetailSpec:
+        """See `coordcodec.layers.protocol.Layer`."""
+        from coordcodec.layers.detail import trial
+        from coordcodec.layers.detail.fit import get_ready
+
+        get_ready(progress)
+        return trial.refine(signal, spec, goal, recipe, progress)
+
     def fit(
         self,
         signals: Sequence[Signal],

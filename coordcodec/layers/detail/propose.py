@@ -1,4 +1,4 @@
-"""Which basis, for which signal and goal. Encoder only."""
+"""Which basis, for which signal and goal, as far as sizes and types tell; `trial` tells the rest. Encoder only."""
 
 from __future__ import annotations
 
@@ -17,7 +17,6 @@ from coordcodec.layers.detail.planes import basis_of
 from coordcodec.layers.detail.quantize import COARSEST
 from coordcodec.layers.detail.rotation import Rotation, fit_rotation
 from coordcodec.layers.detail.symbols import Detailed
-from coordcodec.layers.detail.trial import prefers_samples
 from coordcodec.layers.detail.values import values_of
 from coordcodec.layers.detail.wavelet import default_levels
 from coordcodec.layers.protocol import Goal, Proposal, TooFewBytes
@@ -30,12 +29,14 @@ FINE = 16
 TILE, SOUND_TILE = 20, 18
 """Of the coefficients of a tile, the logarithm to base 2: larger pictures and fields are cut, and sounds of more than
 two tiles. Six seconds cost 0.03 dB of a sound, and a second of it needs no more than them."""
-_EXCERPT, _MANY = 1 << 16, 1 << 20
+_MANY = 1 << 20
 SPACING = 15
 """Of a residual on fractions: the basis is so much finer than the bound."""
 FRACTION = 4
 _SMALL = 4096
 """Bytes below which a layer is one chunk."""
+_REVERSIBLE = {2: "midside", 3: "ycocg", 4: "ycocg"}
+"""Rotations of whole numbers, by the number of channels."""
 
 
 def propose(signal: Signal, goal: Goal, recipe: Recipe, below: Floats | None = None) -> Proposal:
@@ -52,11 +53,8 @@ def propose(signal: Signal, goal: Goal, recipe: Recipe, below: Floats | None = N
     if basis == "lapped" and goal.promised:
         raise RecipeError("lapped cosines can promise nothing of an error; choose another basis")
     if goal.promised:
-        tried = recipe.detail.basis == "auto" and basis != "identity"
-        if tried and prefers_samples(signal, goal, recipe, lambda part, name: _exact(part, goal, name)):
-            basis = "identity"
-        return Proposal(_tiled(_exact(signal, goal, basis), recipe))
-    spec = _tiled(_lossy(signal, goal, below, basis), recipe)
+        return Proposal(tiled(exact(signal, goal, basis), recipe))
+    spec = tiled(_lossy(signal, goal, below, basis), recipe)
     if goal.bytes is not None and goal.bytes < _SMALL:
         smallest = smallest_bytes(spec)
         if goal.bytes < smallest:
@@ -64,7 +62,7 @@ def propose(signal: Signal, goal: Goal, recipe: Recipe, below: Floats | None = N
     return Proposal(spec)
 
 
-def _tiled(spec: DetailSpec, recipe: Recipe) -> DetailSpec:
+def tiled(spec: DetailSpec, recipe: Recipe) -> DetailSpec:
     """The same, cut into tiles where it is large."""
     tile = recipe.detail.tile
     if tile is None:
@@ -134,8 +132,11 @@ def _blocks(values: NDArray[np.float64], goal: Goal) -> tuple[int, ...]:
     return choose_blocks(values, step, SEGMENT)
 
 
-def _exact(signal: Signal, goal: Goal, basis: str) -> DetailSpec:
-    """Integers of which nothing is lost, or a basis and a residual that keeps the bound."""
+def exact(signal: Signal, goal: Goal, basis: str, turned: bool = True) -> DetailSpec:
+    """Integers of which nothing is lost, or a basis and a residual that keeps the bound.
+
+    turned: where nothing is lost, channels are rotated if there is a reversible rotation of so many.
+    """
     shape, channels, periodic = _frame(signal)
     kind = signal.sample_type
     assert kind is not None
@@ -143,22 +144,12 @@ def _exact(signal: Signal, goal: Goal, basis: str) -> DetailSpec:
     known = signal.samples if signal.mask is None else signal.samples[signal.mask]
     middle = (known.min(0).astype(np.float64) + known.max(0)) / 2
     scale, offset = np.abs(np.array(kind.scale)), np.array(kind.offset)
-    bound = _safe_bound(goal, kind, float(np.abs(known).max()))
-    spacing = 0
-    if kind.whole:
-        step, middle = 1.0, np.rint(middle)
-        spacing = 0 if goal.lossless else 2 * int(bound) + 1
-        if spacing > 4 * SPACING and basis != "identity":  # what is decoded is rounded to whole numbers at last
-            step, spacing = 2 * (int(bound) + 0.49) / SPACING, SPACING
-    elif basis == "identity":
-        step = 2 * bound
-    else:
-        step, spacing = 2 * bound / SPACING, SPACING
-    if basis == "identity" and kind.whole and spacing:
-        step, spacing = float(spacing), 0
+    middle = np.rint(middle) if kind.whole else middle
+    step, spacing = _steps(goal, kind, basis, _safe_bound(goal, kind, float(np.abs(known).max())))
     span = float((known.max(0).astype(np.float64) - known.min(0)).max()) / step
     _check_span(span, step, goal)
-    rotation = _rotation(signal, middle) if goal.lossless and basis == "identity" and span < 1 << 30 else "identity"
+    turned = turned and goal.lossless and basis == "identity" and span < 1 << 30
+    rotation = _REVERSIBLE.get(signal.channels, "identity") if turned else "identity"
     limits = _limits(known, middle, step, rotation) if basis == "identity" else (0, 0)
     levels = _levels(shape) if basis in ("9/7", "5/3") else ()
     return DetailSpec(
@@ -167,7 +158,7 @@ def _exact(signal: Signal, goal: Goal, basis: str) -> DetailSpec:
         levels=levels,
         groups=_groups(shape) if levels else (),
         rotation=rotation,
-        predictor=_predictor(signal, limits) if basis == "identity" else "none",
+        predictor=predictor_of(signal, limits) if basis == "identity" else "none",
         limits=limits,
         model=_model(signal),
         spacing=spacing,
@@ -175,32 +166,21 @@ def _exact(signal: Signal, goal: Goal, basis: str) -> DetailSpec:
     )
 
 
+def _steps(goal: Goal, kind: SampleType, basis: str, bound: float) -> tuple[float, int]:
+    """Of the integers, in samples, and of the residual, in those integers; 0: there is none."""
+    if not kind.whole:
+        return (2 * bound, 0) if basis == "identity" else (2 * bound / SPACING, SPACING)
+    spacing = 0 if goal.lossless else 2 * int(bound) + 1
+    if spacing and basis == "identity":
+        return float(spacing), 0
+    if spacing > 4 * SPACING:  # what is decoded is rounded to whole numbers at last
+        return 2 * (int(bound) + 0.49) / SPACING, SPACING
+    return 1.0, spacing
+
+
 def _levels(shape: tuple[int, ...]) -> tuple[int, ...]:
     """Levels per axis: of the last two, places, to 8 samples; of those before them, such as times, to 2."""
     return (*default_levels(shape[:-2], 2, MAX_LEVELS), *default_levels(shape[-2:]))
-
-
-def _rotation(signal: Signal, middle: NDArray[np.float64]) -> str:
-    """The reversible rotation of so many channels, or none: what their prediction leaves over of an excerpt decides."""
-    turned = {2: "midside", 3: "ycocg", 4: "ycocg"}.get(signal.channels, "identity")
-    if turned == "identity" or signal.dims > 2 or signal.mask is not None or signal.samples is None:
-        return turned
-    from coordcodec.layers.detail import predict  # loads Numba
-
-    shape, channels, _ = _frame(signal)
-    lines = max(1, _EXCERPT // prod(shape[1:]))
-    first = max(0, (shape[0] - lines) // 2)
-    lattice = signal.samples.reshape(*shape, channels)[first : first + lines]
-    part = np.rint(lattice.astype(np.float64) - middle).astype(np.int64)
-
-    def cost(kind: str) -> float:
-        found = Rotation(kind).forward(part)
-        limits = int(found.min()), int(found.max())
-        errors = predict.residual(found.astype(np.int32), _predictor(signal, limits), *limits)
-        flat = np.abs(errors.astype(np.float64)).reshape(-1, channels)
-        return float(sum(np.log2(run.mean(0) + 0.3).sum() for run in np.array_split(flat, 64) if len(run)))
-
-    return min(("identity", turned), key=cost)
 
 
 def _groups(shape: tuple[int, ...]) -> tuple[int, ...]:
@@ -216,7 +196,7 @@ def _limits(samples: NDArray[Any], middle: NDArray[np.float64], step: float, rot
     return (lowest, highest) if rotation == "identity" else (lowest - highest, highest - lowest)
 
 
-def _predictor(signal: Signal, limits: tuple[int, int]) -> str:
+def predictor_of(signal: Signal, limits: tuple[int, int]) -> str:
     """The best that takes so many axes and channels, and integers between such limits."""
     able = signal.channels <= CASCADE_CHANNELS and limits[1] - limits[0] < CASCADE_SPAN
     return "cascade" if signal.dims == 1 and able else "blend"

@@ -27,6 +27,12 @@ class Pyramid:
     estimate = staticmethod(cost.estimate)
     cost = staticmethod(cost.cost)
 
+    def refine(
+        self, signal: Signal, spec: PyramidSpec, goal: Goal, recipe: Recipe, progress: Progress | None = None
+    ) -> PyramidSpec:
+        """See `coordcodec.layers.protocol.Layer`. Sizes and types tell all."""
+        return spec
+
     def fit(
         self,
         signals: Sequence[Signal],

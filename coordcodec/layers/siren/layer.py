@@ -35,6 +35,12 @@ class Siren:
         """See `coordcodec.layers.protocol.Layer`."""
         return architecture.propose(signal, goal, recipe)
 
+    def refine(
+        self, signal: Signal, spec: SirenSpec, goal: Goal, recipe: Recipe, progress: Progress | None = None
+    ) -> SirenSpec:
+        """See `coordcodec.layers.protocol.Layer`. Sizes and types tell all."""
+        return spec
+
     def estimate(self, signal: Signal, proposal: Proposal, goal: Goal, recipe: Recipe) -> Estimate:
         """See `coordcodec.layers.protocol.Layer`."""
         from coordcodec.layers.siren.cost import estimate
