@@ -10,7 +10,7 @@ A codec whose error stays below the bound it was given is given a wider one, as 
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from importlib import import_module
 from typing import Any
 
@@ -20,9 +20,11 @@ from coordcodec.data import Grid, Signal
 from coordcodec.errors import SignalError
 from coordcodec.layers.detail.fill import fill
 from coordcodec_bench import fields
-from coordcodec_bench.baseline import needs
+from coordcodec_bench.baseline import Baseline, needs
 from coordcodec_bench.keepers import Keeper, Original, Samples
 
+Reshape = Callable[[tuple[int, ...]], tuple[int, ...]]
+"""The axes that a codec takes in place of others."""
 _FACTORS = (*(2 ** (k / 4) for k in range(16, -1, -1)), 0.9999, 0.999, 0.99, 0.9, 0.5)
 """Of the bound, that are tried: those just below 1 for codecs that round their own arithmetic past it."""
 
@@ -54,66 +56,50 @@ class Zfp:
         return needs(lambda: import_module("zfpy"), self.install)
 
 
-class Sz3:
-    """SZ3."""
+class Imagecodec:
+    """SZ3 or SPERR, which take a largest error.
 
-    name, install = "sz3", "pip install imagecodecs"
-    note = "absolute bound"
+    baseline: the same codec in `coordcodec_bench.fields`. keyword: the argument that takes the error.
+    """
+
+    install = "pip install imagecodecs"
+
+    def __init__(self, baseline: Baseline, note: str, mode: str, keyword: str, shape_of: Reshape = tuple) -> None:
+        self.baseline, self.name, self.note = baseline, baseline.name, note
+        self.mode, self.keyword, self.shape_of = mode, keyword, shape_of
 
     def version(self) -> str:
-        """Those of SZ3 and imagecodecs. Raises NotInstalled."""
-        return fields.Sz3().version()
+        """Those of the codec and of imagecodecs. Raises NotInstalled."""
+        return self.baseline.version()
 
     def settings(self, bound: float) -> Iterable[float]:
-        """Absolute bounds."""
+        """Largest errors."""
         return (bound * factor for factor in _FACTORS)
 
     def encode(self, original: Original, setting: float) -> bytes:
         """A file. Raises NotInstalled."""
-        return bytes(_imagecodecs(self).sz3_encode(original.samples, mode="abs", abs=setting))
+        samples = np.ascontiguousarray(original.samples.reshape(self.shape_of(original.samples.shape)))
+        return bytes(self._function("encode")(samples, mode=self.mode, **{self.keyword: setting}))
 
     def decode(self, data: bytes, original: Original) -> Samples:
         """The samples. Raises NotInstalled."""
         samples = original.samples
-        return np.asarray(_imagecodecs(self).sz3_decode(data, shape=samples.shape, dtype=samples.dtype))
-
-
-class Sperr:
-    """SPERR, of two or three axes: as in `coordcodec_bench.fields`."""
-
-    name, install = "sperr", "pip install imagecodecs"
-    note = "point-wise error"
-
-    def version(self) -> str:
-        """Those of SPERR and imagecodecs. Raises NotInstalled."""
-        return fields.Sperr().version()
-
-    def settings(self, bound: float) -> Iterable[float]:
-        """Point-wise errors."""
-        return (bound * factor for factor in _FACTORS)
-
-    def encode(self, original: Original, setting: float) -> bytes:
-        """A file. Raises NotInstalled."""
-        samples = np.ascontiguousarray(original.samples.reshape(fields.sperr_shape(original.samples.shape)))
-        return bytes(_imagecodecs(self).sperr_encode(samples, setting, mode="pwe"))
-
-    def decode(self, data: bytes, original: Original) -> Samples:
-        """The samples. Raises NotInstalled."""
-        samples = original.samples
-        shape = fields.sperr_shape(samples.shape)
-        decoded = _imagecodecs(self).sperr_decode(data, shape=shape, dtype=samples.dtype)
+        decoded = self._function("decode")(data, shape=self.shape_of(samples.shape), dtype=samples.dtype)
         return np.asarray(decoded).reshape(samples.shape)
 
+    def _function(self, what: str) -> Any:
+        return getattr(needs(lambda: import_module("imagecodecs"), self.install), f"{self.name}_{what}")
 
-def _imagecodecs(keeper: Keeper) -> Any:
-    return needs(lambda: import_module("imagecodecs"), keeper.install)
+
+SZ3 = Imagecodec(fields.Sz3(), "absolute bound", "abs", "abs")
+SPERR = Imagecodec(fields.Sperr(), "point-wise error", "pwe", "level", fields.sperr_shape)
 
 
 class Bounded:
     """Where they meet."""
 
     modality = "field"
-    bounded: Mapping[str, Keeper] = {keeper.name: keeper for keeper in (Sperr(), Sz3(), Zfp())}
+    bounded: Mapping[str, Keeper] = {keeper.name: keeper for keeper in (SPERR, SZ3, Zfp())}
     lossless: Mapping[str, Keeper] = {}
 
     def original(self, signal: Signal) -> Original:
