@@ -22,11 +22,12 @@ from coordcodec.testing import check_modality
 from coordcodec_sdf import modality, settings
 from coordcodec_sdf.bricks import Lattice, find_bricks
 from coordcodec_sdf.files import read_mesh
+from coordcodec_sdf.fineness import fitting_resolution
 from coordcodec_sdf.meshes import Mesh
 from coordcodec_sdf.metrics import compare
 from coordcodec_sdf.samples import Frame, truncated_distance
 from coordcodec_sdf.solid import Solid
-from coordcodec_sdf.surface import _close, _marched, extract
+from coordcodec_sdf.surface import _close, _marched, _on_zero, extract
 
 MESHES = Path(__file__).parent / "meshes"
 SDF = installed().modalities.get("sdf")
@@ -574,10 +575,11 @@ def test_a_folder_of_nasty_meshes():
 def dense(field, resolution, closed=CLOSED):
     """Marching cubes on the whole grid at once."""
     lattice = Lattice.of(-np.ones(3), np.ones(3), resolution)
-    values = lattice.evaluated_by(field)(np.argwhere(np.ones(lattice.counts, bool))).reshape(lattice.counts)
+    evaluate = lattice.evaluated_by(field)
+    values = evaluate(np.argwhere(np.ones(lattice.counts, bool))).reshape(lattice.counts)
     _close(values, closed, True, True)
     vertices, faces = _marched(values)
-    return lattice.coords(vertices), faces
+    return lattice.coords(_on_zero(vertices, evaluate)), faces
 
 
 class Counted:
@@ -647,6 +649,63 @@ def test_a_surface_is_followed_where_the_field_is_steep():
     assert vertices[:, 0].max() > 0.75
 
 
+def test_vertices_lie_on_the_zero_and_keep_their_edges():
+    """The values of a ball bend, so that a straight line between two of them misses the zero."""
+
+    def field(coords):
+        return ((np.linalg.norm(coords, axis=1, keepdims=True) / 0.7) ** 6 - 1).clip(-1, 1).astype(np.float32)
+
+    lattice = Lattice.of(-np.ones(3), np.ones(3), 24)
+    evaluate = lattice.evaluated_by(field)
+    values = evaluate(np.argwhere(np.ones(lattice.counts, bool))).reshape(lattice.counts)
+    vertices, faces = _marched(values)
+    moved = _on_zero(vertices.copy(), evaluate)
+    assert np.abs(evaluate(moved)).mean() < 0.2 * np.abs(evaluate(vertices[:, :3])).mean()
+    assert np.array_equal(np.floor(moved), np.floor(vertices[:, :3]))
+    assert ((moved != vertices[:, :3]).sum(axis=1) <= 1).all()
+    corners = lattice.coords(moved)[faces]
+    outwards = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    assert (np.einsum("nd,nd->n", outwards, corners.mean(axis=1)) > 0).all()
+
+
+@pytest.mark.parametrize("value", [1.0, -1.0, 0.0, np.nan])
+def test_a_field_that_changes_its_mind_leaves_vertices_on_their_edges(value):
+    """What is asked again may differ: a forged field, or one with a jump."""
+    vertices = np.array([[1.25, 2, 3, 0.5], [1, 2.5, 3, -0.5], [1.5, 2.5, 3.5, 0]])
+    moved = _on_zero(vertices.copy(), lambda places: np.nan_to_num(np.full(len(places), value, np.float32), nan=1.0))
+    assert np.array_equal(np.floor(moved), np.floor(vertices[:, :3]))
+    assert np.array_equal(moved[2], vertices[2, :3])
+    assert np.isfinite(moved).all()
+
+
+def bumpy(waves, height):
+    def field(coords):
+        radius = np.linalg.norm(coords, axis=1)
+        bumps = height * np.sin(waves * coords).prod(axis=1)
+        return np.clip((radius - 0.7 + bumps) / T, -1, 1).astype(np.float32)[:, None]
+
+    return field
+
+
+def test_auto_is_as_fine_as_the_surface_asks_for():
+    box = (-np.ones(3), np.ones(3), T, CLOSED)
+    smooth = fitting_resolution(bumpy(1, 0.0), *box)
+    rough = fitting_resolution(bumpy(40, 0.02), *box)
+    assert smooth == settings.AUTO[0]
+    assert rough == settings.AUTO[-1]
+    noise = fitting_resolution(lambda x: np.sin(x @ np.float32([[9e3], [7e3], [8e3]])), *box)
+    assert settings.LEAST_RESOLUTION <= noise < settings.AUTO[0]
+    assert fitting_resolution(lambda x: np.ones((len(x), 1), np.float32), *box) == settings.AUTO[0]
+
+
+def test_auto_is_the_default():
+    signal = read(sphere())
+    field = sphere_field(signal.meta)
+    assert np.array_equal(
+        SDF.render(field, signal.meta).vertices, SDF.render(field, signal.meta, resolution="auto").vertices
+    )
+
+
 @pytest.mark.parametrize("resolution", [8, 17, 24, 64])
 def test_any_resolution_gives_a_closed_surface(resolution):
     signal = read(sphere())
@@ -683,10 +742,11 @@ def test_a_region_is_that_part_of_the_surface_and_the_whole_region_the_whole():
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        ({"resolution": 7}, "resolution must be a whole number from 8 to 1024, got 7"),
+        ({"resolution": 7}, "resolution must be auto or a whole number from 8 to 1024, got 7"),
         ({"resolution": 1 << 20}, "resolution must be"),
         ({"resolution": 64.5}, "resolution must be"),
         ({"resolution": True}, "resolution must be"),
+        ({"resolution": "fine"}, "resolution must be auto or a whole number from 8 to 1024, got 'fine'"),
         ({"region": (0, 0, 0, 1, 1)}, "region of a mesh is six numbers"),
         ({"region": (0, 0, 0, 1, 1, float("nan"))}, "region of a mesh is six numbers"),
         ({"region": (1, 0, 0, 0, 1, 1)}, "is not a box within -1.1"),

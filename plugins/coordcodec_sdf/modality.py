@@ -17,15 +17,13 @@ from coordcodec.hookspecs import Source
 from coordcodec.recipe import Recipe
 from coordcodec_sdf import files, settings
 from coordcodec_sdf.bricks import Lattice
+from coordcodec_sdf.fineness import fitting_resolution
 from coordcodec_sdf.meshes import Mesh, checked_mesh
 from coordcodec_sdf.metrics import compare
 from coordcodec_sdf.repair import as_solid
 from coordcodec_sdf.samples import Frame, affordable, draw
 from coordcodec_sdf.solid import Solid
 from coordcodec_sdf.surface import Closed, extract
-
-_NOISE = 1_500_000
-"""Faces at the default resolution, about twice those of a mesh with fine detail all over."""
 
 
 class Shape:
@@ -51,7 +49,8 @@ class Shape:
     }
     write_options: Mapping[str, str] = {
         "resolution": "grid points along the longest side, "
-        f"{settings.LEAST_RESOLUTION} to {settings.MOST_RESOLUTION}; default: {settings.RESOLUTION}",
+        f"{settings.LEAST_RESOLUTION} to {settings.MOST_RESOLUTION}, or auto, {settings.AUTO[0]} to "
+        f"{settings.AUTO[-1]} by the surface's detail; default: auto",
         "region": "X0,Y0,Z0,X1,Y1,Z1: only the surface in this box, in the mesh's units; the resolution is then that "
         "of the box; default: all",
     }
@@ -90,13 +89,14 @@ class Shape:
         field: Field,
         meta: Mapping[str, Any],
         *,
-        resolution: int = settings.RESOLUTION,
+        resolution: int | str = settings.RESOLUTION,
         region: tuple[float, ...] | None = None,
         **options: Any,
     ) -> Any:
         """The surface as a trimesh.Trimesh in the user's units, closed, its faces seen from outside.
 
-        resolution: grid points along the longest side of the domain, or of the region.
+        resolution: grid points along the longest side of the domain, or of the region; "auto" chooses by the
+            surface's detail, see `coordcodec_sdf.fineness`.
         region: x0, y0, z0, x1, y1, z1 in the user's units; the surface is cut open at the sides of this box.
         Raises RecipeError for other values and where there is no surface, ContainerError for forged meta.
         """
@@ -120,11 +120,8 @@ class Shape:
         files.write_mesh(self.render(field, meta, **options), target, format)
 
     def score(self, field: Field, signal: Signal) -> dict[str, float | None]:
-        """The scores of `coordcodec_sdf.metrics.compare` for the mesh that is decoded at the default resolution.
-
-        Noise, which has more than 1.5 million faces there, is decoded at half of it.
-        """
-        return compare(_original(signal), _judged(field, signal))
+        """The scores of `coordcodec_sdf.metrics.compare` for the mesh that is decoded at the default resolution."""
+        return compare(_original(signal), decode(field, signal.meta, settings.RESOLUTION))
 
     def rate(self, num_bytes: int, meta: Mapping[str, Any]) -> float:
         """Bytes: shapes have no size in samples that a rate could be measured by."""
@@ -134,22 +131,32 @@ class Shape:
         """One PNG: the original, the decoded mesh, and its distance to the original, from the front and behind."""
         from coordcodec_sdf.picture import draw_comparison
 
-        draw_comparison(_original(signal), _judged(field, signal), target)
+        draw_comparison(_original(signal), decode(field, signal.meta, settings.RESOLUTION), target)
 
 
 def decode(field: Field, meta: Mapping[str, Any], resolution: object, region: object = None) -> Mesh | None:
     """The surface of a field in the user's units, or None if there is none. Raises as `Shape.render` does."""
     frame, truncation = _frame_from(meta)
-    _check_number("resolution", resolution, settings.LEAST_RESOLUTION, settings.MOST_RESOLUTION, whole=True)
-    assert isinstance(resolution, int)
+    fixed = _resolution_from(resolution)
     low, high = np.full(3, -1.0), np.full(3, 1.0)
     if region is not None:
         low, high = _box(frame, region)
     sides = [(bool(a <= -1), bool(b >= 1)) for a, b in zip(low, high, strict=True)]
     closed: Closed = (sides[0], sides[1], sides[2])
     _check_field(field)
-    vertices, faces = extract(field, Lattice.of(low, high, resolution), truncation, closed)
+    count = fixed or fitting_resolution(field, low, high, truncation, closed)
+    vertices, faces = extract(field, Lattice.of(low, high, count), truncation, closed)
     return Mesh(frame.outwards(vertices), faces) if len(faces) else None
+
+
+def _resolution_from(value: object) -> int | None:
+    """Grid points along the longest side; None where they are chosen by the surface."""
+    if value == "auto":
+        return None
+    lowest, highest = settings.LEAST_RESOLUTION, settings.MOST_RESOLUTION
+    if not (isinstance(value, int) and _is_number(value) and lowest <= value <= highest):
+        raise RecipeError(f"resolution must be auto or a whole number from {lowest} to {highest}, got {value!r}")
+    return value
 
 
 def _box(frame: Frame, region: object) -> tuple[Any, Any]:
@@ -200,14 +207,6 @@ def _mesh_from(source: Any) -> tuple[Mesh, str]:
     if hasattr(source, "read"):
         return files.read_mesh(source.read(), "the input"), "the input"
     raise SignalError(f"a shape is a mesh file or a trimesh.Trimesh, got {type(source).__name__}")
-
-
-def _judged(field: Field, signal: Signal) -> Mesh | None:
-    """What scores and pictures are made of."""
-    decoded = decode(field, signal.meta, settings.RESOLUTION)
-    if decoded is not None and len(decoded.faces) > _NOISE:
-        return decode(field, signal.meta, settings.RESOLUTION // 2)
-    return decoded
 
 
 def _original(signal: Signal) -> Solid:

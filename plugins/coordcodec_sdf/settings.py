@@ -20,7 +20,13 @@ WIDTHS = ((0.002, 0.4), (0.01, 0.4))
 """Samples near the surface: (standard deviation of the step away from it, share of all); the rest is uniform."""
 SEED = 0
 
-RESOLUTION = 256
+RESOLUTION: int | str = "auto"
+SKETCH = 96
+"""Grid points of the coarse surface by which the resolution "auto" is chosen."""
+AUTO = (256, 320, 384, 448)
+SAG = 1e-5
+"""How far the middles of faces may be from the surface in the mean, as a share of the box' longest side."""
+AUTO_FACES = 1_500_000
 LEAST_RESOLUTION, MOST_RESOLUTION = 8, 1024
 
 MAX_FACES = 2_000_000

@@ -1,4 +1,4 @@
-"""A field's surface: marching cubes where the surface can be, a slab at a time."""
+"""A field's surface: marching cubes where the surface can be, a slab at a time; then each vertex goes to the zero."""
 
 from __future__ import annotations
 
@@ -22,6 +22,9 @@ _OUTSIDE = 0.05
 Closed = tuple[tuple[bool, bool], tuple[bool, bool], tuple[bool, bool]]
 """Per axis, whether the surface is closed at the low and at the high side of the box."""
 Piece = tuple[Points, NDArray[np.int32]]
+"""Vertices (v, 4) and faces (f, 3): x, y, z in steps of the grid, and what the field gains along the vertex' edge."""
+_CLEAR = 1e-3
+"""A vertex stays so far from the ends of its edge, as a share of it."""
 
 
 def extract(field: Field, lattice: Lattice, truncation: float, closed: Closed) -> tuple[Points, Faces]:
@@ -53,7 +56,7 @@ def extract(field: Field, lattice: Lattice, truncation: float, closed: Closed) -
     if not pieces:
         return np.zeros((0, 3)), np.zeros((0, 3), np.int64)
     vertices, faces = _sewn(pieces, seams)
-    return lattice.coords(vertices), faces
+    return lattice.coords(_on_zero(vertices, evaluate)), faces
 
 
 def _slab(
@@ -101,13 +104,39 @@ def _close(slab: Floats, closed: Closed, first: bool, last: bool) -> None:
 
 
 def _marched(slab: Floats) -> Piece | None:
-    """Marching cubes (Lewiner et al. 2003): vertices in steps of the grid, faces; None if nothing is crossed."""
+    """Marching cubes (Lewiner et al. 2003), see `Piece`; None if nothing is crossed."""
     from skimage.measure import marching_cubes
 
     if not slab.min() < 0 < slab.max():
         return None
     vertices, faces, _, _ = marching_cubes(slab, 0.0, gradient_direction="descent")
-    return vertices.astype(np.float64), faces.astype(np.int32)
+    low = vertices.astype(np.int32)  # what is not whole in one axis only lies on an edge of the grid
+    across = vertices > low
+    high = low + (across & (across.sum(axis=1) == 1)[:, None])
+    gain = slab[tuple(high.T)] - slab[tuple(low.T)]
+    return np.column_stack([vertices, gain]).astype(np.float64), faces.astype(np.int32)
+
+
+def _on_zero(vertices: Points, evaluate: Evaluate) -> Points:
+    """Vertices (v, 4), see `Piece`, moved along their edges to where the field is zero: (v, 3).
+
+    One step of regula falsi, which needs no gradient and stays between the edge's two ends: each surface that it can
+    give is one that marching cubes could have given, so no triangle folds over another. Vertices inside a cell stay.
+    """
+    places, gain = vertices[:, :3], vertices[:, 3]
+    low = np.floor(places)
+    axis = np.argmax(places - low, axis=1)
+    rows = np.flatnonzero(gain)
+    axis = axis[rows]
+    share = (places - low)[rows, axis]
+    value = evaluate(places[rows])
+    before, after = -share * gain[rows], (1 - share) * gain[rows]
+    beyond = (value < 0) == (before < 0)  # then the zero lies between the vertex and the upper end
+    with np.errstate(divide="ignore", invalid="ignore"):
+        moved = np.where(beyond, share + (1 - share) * value / (value - after), share * before / (before - value))
+    moved = np.where(np.isfinite(moved), moved, share)
+    places[rows, axis] = low[rows, axis] + np.clip(moved, _CLEAR, 1 - _CLEAR)
+    return places
 
 
 def _sewn(pieces: list[Piece], seams: list[int]) -> tuple[Points, Faces]:
@@ -117,7 +146,7 @@ def _sewn(pieces: list[Piece], seams: list[int]) -> tuple[Points, Faces]:
     faces = np.concatenate([f + np.int32(start) for (_, f), start in zip(pieces, starts, strict=False)])
     pieces.clear()  # they may be large
     shared = np.flatnonzero(np.isin(vertices[:, 0], seams))
-    _, first, number = np.unique(vertices[shared], axis=0, return_index=True, return_inverse=True)
+    _, first, number = np.unique(vertices[shared, :3], axis=0, return_index=True, return_inverse=True)
     target = np.arange(len(vertices), dtype=np.int32)
     target[shared] = shared[first][number.reshape(-1)]
     faces = target[faces]
