@@ -14,12 +14,15 @@ from coordcodec_sdf.meshes import Points
 
 Mask = NDArray[np.bool_]
 Scalar = TypeVar("Scalar", bound=np.generic)
-Evaluate = Callable[[NDArray[np.int64]], Floats]
+Evaluate = Callable[[NDArray[np.int64] | Points], Floats]
 
 _MARGIN, _SLACK = 1.25, 0.05
 """How much steeper than a true distance a field may be, and how far off, without losing a surface."""
 _SATURATED = 0.85
 """Values beyond this tell nothing: they may be cut off."""
+_EVERY_SPECK = 256
+"""Up to so many points per axis even specks within a brick are found; bricks of finer grids are smaller than cells of
+this one, and only what is crossed, or just beside the surface, is looked at."""
 _CORNERS = [(i, j, k) for i in (0, 1) for j in (0, 1) for k in (0, 1)]
 
 
@@ -48,10 +51,10 @@ class Lattice:
     def evaluated_by(self, field: Field, size: int = 1 << 17) -> Evaluate:
         """A function of indices (n, 3) -> values (n,), which asks the field for at most `size` points at a time.
 
-        What is not a number counts as outside.
+        Indices may have fractions. What is not a number counts as outside.
         """
 
-        def evaluate(index: NDArray[np.int64]) -> Floats:
+        def evaluate(index: NDArray[np.int64] | Points) -> Floats:
             values = np.empty(len(index), np.float32)
             for start in range(0, len(index), size):
                 part = slice(start, start + size)
@@ -94,7 +97,8 @@ def find_bricks(evaluate: Evaluate, lattice: Lattice, truncation: float) -> Bric
         finer[::2, ::2, ::2] = values
         values = finer
         _fill(values, parents, step, evaluate)
-        near, below = _tested(values, step * cell + _SLACK)
+        lean = step == finest and max(lattice.counts) > _EVERY_SPECK
+        near, below = _tested(values, step * cell / 2 if lean else step * cell + _SLACK)
         near &= parents
         below = np.where(parents, below, inherited)
     return Bricks(step, _followed(near, values, step, evaluate), below, values)

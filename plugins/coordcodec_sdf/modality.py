@@ -49,7 +49,7 @@ class Shape:
     }
     write_options: Mapping[str, str] = {
         "resolution": "grid points along the longest side, "
-        f"{settings.LEAST_RESOLUTION} to {settings.MOST_RESOLUTION}, or auto, {settings.AUTO[0]} to "
+        f"{settings.LEAST_RESOLUTION} to {settings.MOST_RESOLUTION}, or auto, {settings.AUTO[0]} or "
         f"{settings.AUTO[-1]} by the surface's detail; default: auto",
         "region": "X0,Y0,Z0,X1,Y1,Z1: only the surface in this box, in the mesh's units; the resolution is then that "
         "of the box; default: all",
@@ -154,7 +154,7 @@ def _resolution_from(value: object) -> int | None:
     if value == "auto":
         return None
     lowest, highest = settings.LEAST_RESOLUTION, settings.MOST_RESOLUTION
-    if not (isinstance(value, int) and _is_number(value) and lowest <= value <= highest):
+    if not isinstance(value, int) or isinstance(value, bool) or not (lowest <= value <= highest):
         raise RecipeError(f"resolution must be auto or a whole number from {lowest} to {highest}, got {value!r}")
     return value
 
