@@ -24,8 +24,8 @@ RESOLUTION: int | str = "auto"
 SKETCH = 56
 """Grid points of the coarse surface by which the resolution "auto" is chosen."""
 AUTO = (256, 448)
-"""What "auto" chooses from. The search for the surface starts on a coarser grid from 434 points on, so that 448 asks for
-fewer values than 384. Lucy in 16 kB: 0.0303 % of the diagonal at 256 without steps onto the zero, 0.0293 with them,
+"""What "auto" chooses from. From 434 points on, the search for the surface starts on a coarser grid, so that 448 asks
+for fewer values than 384. Lucy in 16 kB: 0.0303 % of the diagonal at 256 without steps onto the zero, 0.0293 with them,
 0.0274 at 384, 0.0271 at 448, 0.0270 at 512, for 0.72, 0.79, 1.90, 1.62 and 2.16 million values."""
 SAG = 1e-5
 """How far the middles of faces may be from the surface in the mean, as a share of the box' longest side."""
