@@ -31,7 +31,7 @@ def prefers_samples(signal: Signal, goal: Goal, recipe: Recipe, spec_of: Callabl
     part = excerpt(signal)
     if part is None:
         return False
-    known = part.values.size if part.mask is None else int(part.mask.sum()) * part.channels
+    known = part.size if part.mask is None else int(part.mask.sum()) * part.channels
 
     def size(basis: str) -> int:
         from coordcodec.layers.detail.fit import DetailFitted  # loads Numba
@@ -55,14 +55,14 @@ def excerpt(signal: Signal) -> Signal | None:
     if tuple(shape) == whole:
         return signal
     inside = tuple(slice((m - n) // 2, (m - n) // 2 + n) for m, n in zip(whole, shape, strict=True))
-    index = np.arange(len(signal.values)).reshape(whole)[inside].reshape(-1)
+    index = np.arange(signal.points).reshape(whole)[inside].reshape(-1)
     mask = None if signal.mask is None else signal.mask[index]
     if mask is not None and not mask.any():
         return None
     return replace(
         signal,
         coords=Grid(tuple(shape)),
-        values=signal.values[index],
+        values=None if signal.samples is not None else signal.values[index],
         samples=None if signal.samples is None else signal.samples[index],
         mask=mask,
         periodic=(),
