@@ -146,7 +146,7 @@ class Signal:
             raise SignalError(f"a modality's name is 1 to 32 of a-z, 0-9, _ and -, got {self.modality!r}")
         sample_type, samples = self._checked_samples()
         waits = self._waits(sample_type, samples)
-        given = samples if waits else self._given(sample_type, samples)
+        given: Any = samples if waits else self._given(sample_type, samples)
         coords = _checked_coords(self.coords, len(given), circles(self.periodic))
         if waits:
             values, mask = None, None
@@ -180,7 +180,8 @@ class Signal:
 
     def _waits(self, kind: SampleType | None, samples: NDArray[Any] | None) -> bool:
         """Whether values can wait until somebody asks: those of whole numbers that are all known, and checked here."""
-        if self.values is not None or kind is None or samples is None or not kind.whole or not len(samples):
+        given: Any = self.values
+        if given is not None or kind is None or samples is None or not kind.whole or not len(samples):
             return False
         if known_of([self.samples], self.mask, len(samples)) is not None:
             return False

@@ -17,7 +17,7 @@ Coords = NDArray[np.floating[Any]]
 """Coordinates: float32, or float64 where an axis has so many samples that float32 could not tell them apart."""
 
 MAX_DIMS = 8
-STRIP = 1 << 20
+STRIP = 1 << 21
 """Points of a window that is decoded at a time."""
 SLICE = 1 << 16
 """Points that are evaluated at a time: about 16 MB of activations at width 64."""

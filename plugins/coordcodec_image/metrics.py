@@ -55,7 +55,7 @@ def ms_ssim(decoded: Pixels, signal: Signal, peak: int) -> float | None:
         def ours(rows: slice, channel: int = channel) -> Floats:
             return decoded[rows, :, channel].astype(np.float32)
 
-        pair: tuple[_Rows, _Rows] = original, ours
+        pair: tuple[Rows, Rows] = original, ours
         product, shape = 1.0, (height, width)
         for scale, weight in enumerate(WEIGHTS):
             whole, contrast = _means(pair, shape, peak)

@@ -10,7 +10,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from coordcodec.data import SLICE, Field, Grid, SampleType, Signal, samples_on
+from coordcodec.data import Field, Grid, SampleType, Signal, samples_on
 from coordcodec.errors import ContainerError, RecipeError, SignalError
 from coordcodec.files import read_bytes
 from coordcodec.hookspecs import Source
@@ -23,6 +23,8 @@ from coordcodec_image.opened import encoded, is_pillow
 from coordcodec_image.raster import MAX_PIXELS, Picture, Pixels
 from coordcodec_image.writing import write_pixels
 
+_STRIP = 1 << 21
+"""Pixels that are decoded at a time."""
 _LARGE = 1 << 26
 """Values that a picture has at once."""
 
@@ -63,7 +65,7 @@ class Image:
         height, width, channels = pixels.shape
         peak = np.iinfo(pixels.dtype).max
         samples = pixels.reshape(-1, channels)
-        values = None  # of a large picture they would take four times as much memory
+        values: Any = None  # of a large picture they would take four times as much memory
         if samples.size <= _LARGE:
             values = np.clip(samples.astype(np.float32) * (2 / np.float32(peak)) - 1, -1, 1)
         meta = {"depth": 16} if pixels.dtype == np.uint16 else {}
@@ -210,7 +212,7 @@ def _sample_type(meta: Mapping[str, Any]) -> SampleType:
 def _render(field: Field, meta: Mapping[str, Any], grid: Grid) -> Pixels:
     kind, (rows, columns) = _sample_type(meta), grid.shape
     found = np.empty((rows, columns, meta["channels"]), kind.dtype)
-    band, wide = max(1, SLICE // columns), min(columns, SLICE)
+    band, wide = max(1, _STRIP // columns), min(columns, _STRIP)
     for top in range(0, rows, band):
         for left in range(0, columns, wide):
             bounds = ((top, min(top + band, rows)), (left, min(left + wide, columns)))

@@ -43,9 +43,7 @@ def propose(signal: Signal, goal: Goal, recipe: Recipe, below: Floats | None = N
     if not isinstance(signal.coords, Grid) or signal.dims > MAX_AXES:
         raise RecipeError(f"detail layers take grids of 1 to {MAX_AXES} axes; use --layers siren")
     if signal.size > MAX_TILED:
-        raise RecipeError(
-            f"detail layers hold at most {MAX_TILED} values, got {signal.size}; use --layers siren"
-        )
+        raise RecipeError(f"detail layers hold at most {MAX_TILED} values, got {signal.size}; use --layers siren")
     basis = _basis(signal, goal, recipe)
     if basis == "lapped" and (signal.dims > 1 or any(signal.coords.periodic)):
         raise RecipeError("lapped cosines take one axis that is no circle; choose another basis")
