@@ -15,10 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from coordcodec.errors import SignalError
-from coordcodec.grid import MAX_DIMS, SLICE, Coords, Floats, Grid, circles
+from coordcodec.grid import MAX_DIMS, SLICE, Coords, Floats, Grid, checked_coords, circles
 from coordcodec.mask import Bools, Mask, known_of
 from coordcodec.plain import check_extras, check_meta
-from coordcodec.samples import SampleType
+from coordcodec.samples import LateValues, SampleType
 from coordcodec.symbols import Quantized, Symbols, round_step
 
 __all__ = [
@@ -49,24 +49,7 @@ Field = Callable[[Coords], Floats]
 known. Those that come out of a file have a method `on_grid`, too; see the function of that name."""
 
 MAX_CHANNELS = 255
-
-
-class _Values:
-    """The values of a signal: those that it was given, or made of its samples when they are first asked for."""
-
-    def __get__(self, signal: Any, owner: Any = None) -> Any:
-        if signal is None:
-            return None  # the default
-        facts = signal.__dict__
-        if facts["values"] is None and facts.get("_sample_type") is not None:
-            facts["values"] = facts["_sample_type"].values(facts["samples"])
-        return facts["values"]
-
-    def __set__(self, signal: Any, values: Any) -> None:
-        signal.__dict__["values"] = values
-
-
-_FROM_SAMPLES: Any = _Values()
+_FROM_SAMPLES: Any = LateValues()
 
 NAME = re.compile(r"[a-z][a-z0-9_-]{0,31}")
 """The names of modalities and quantizers."""
@@ -147,7 +130,7 @@ class Signal:
         sample_type, samples = self._checked_samples()
         waits = self._waits(sample_type, samples)
         given: Any = samples if waits else self._given(sample_type, samples)
-        coords = _checked_coords(self.coords, len(given), circles(self.periodic))
+        coords = checked_coords(self.coords, len(given), circles(self.periodic))
         if waits:
             values, mask = None, None
         else:
@@ -257,23 +240,3 @@ def _checked_values(values: Any, known: Bools | None) -> tuple[Floats, Bools | N
     if not (lowest >= -1.0001 and highest <= 1.0001):
         raise SignalError(f"values must be finite and in [-1, 1], got [{lowest:g}, {highest:g}]; scale them in read()")
     return array, known
-
-
-def _checked_coords(coords: Any, points: int, periodic: tuple[bool, ...]) -> Grid | Floats:
-    if isinstance(coords, Grid):
-        if coords.shape != coords.lattice:
-            raise SignalError("a signal is sampled on a whole lattice, not on a window of one")
-        if len(coords) != points:
-            raise SignalError(f"a grid of shape {coords.shape} has {len(coords)} points, but there are {points} values")
-        if any(periodic) and any(coords.periodic) and periodic != coords.periodic:
-            raise SignalError(f"the signal has the periodic axes {periodic}, its grid {coords.periodic}; say it once")
-        silent = not any(periodic) and len(periodic) in (0, coords.dims)
-        return coords if silent else replace(coords, periodic=periodic)
-    if any(periodic):
-        raise SignalError("scattered points have no periodic axes; give a circle as its cosine and its sine")
-    array = np.asarray(coords, dtype=np.float32)
-    if array.ndim != 2 or len(array) != points or not 1 <= array.shape[1] <= MAX_DIMS:
-        raise SignalError(f"coords must be a Grid or ({points}, d) with 1 <= d <= {MAX_DIMS}, got shape {array.shape}")
-    if not bool((np.abs(array) <= 1.0001).all()):
-        raise SignalError("coords must be finite and in [-1, 1]; scale them in read() and keep the scale in meta")
-    return array

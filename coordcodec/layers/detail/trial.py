@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -59,10 +60,11 @@ def excerpt(signal: Signal) -> Signal | None:
     mask = None if signal.mask is None else signal.mask[index]
     if mask is not None and not mask.any():
         return None
+    values: Any = None if signal.samples is not None else signal.values[index]
     return replace(
         signal,
         coords=Grid(tuple(shape)),
-        values=None if signal.samples is not None else signal.values[index],
+        values=values,
         samples=None if signal.samples is None else signal.samples[index],
         mask=mask,
         periodic=(),
