@@ -15,10 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from coordcodec.errors import SignalError
-from coordcodec.grid import MAX_DIMS, SLICE, Coords, Floats, Grid, circles
+from coordcodec.grid import MAX_DIMS, SLICE, Coords, Floats, Grid, checked_coords, circles
 from coordcodec.mask import Bools, Mask, known_of
 from coordcodec.plain import check_extras, check_meta
-from coordcodec.samples import SampleType
+from coordcodec.samples import LateValues, SampleType
 from coordcodec.symbols import Quantized, Symbols, round_step
 
 __all__ = [
@@ -49,7 +49,7 @@ Field = Callable[[Coords], Floats]
 known. Those that come out of a file have a method `on_grid`, too; see the function of that name."""
 
 MAX_CHANNELS = 255
-_FROM_SAMPLES: Any = None
+_FROM_SAMPLES: Any = LateValues()
 
 NAME = re.compile(r"[a-z][a-z0-9_-]{0,31}")
 """The names of modalities and quantizers."""
@@ -87,7 +87,7 @@ class Signal:
 
     coords: a Grid, or (n, d) float32 in [-1, 1] for scattered points.
     values: (n, c) float32 in [-1, 1]; NaN is the same as `mask` False. May be left out where samples, scale and offset
-        say it.
+        say it; of whole numbers that are all known they are then made when they are first asked for.
     modality: name of the modality that read it; stored in the file.
     meta: what `write` needs beyond the grid's shape and the number of channels; small, stored in the file.
         Values are bool, int, finite float, str, or lists of those; or bytes, which may be long. The keys "shape" (list
@@ -128,14 +128,18 @@ class Signal:
         if not NAME.fullmatch(self.modality):
             raise SignalError(f"a modality's name is 1 to 32 of a-z, 0-9, _ and -, got {self.modality!r}")
         sample_type, samples = self._checked_samples()
-        values = self._values(sample_type, samples)
-        coords = _checked_coords(self.coords, len(values), circles(self.periodic))
-        values, mask = _checked_values(values, known_of([self.values, self.samples], self.mask, len(values)))
-        if sample_type is not None and samples is not None:
-            sample_type.check(samples, values, mask)
+        waits = self._waits(sample_type, samples)
+        given: Any = samples if waits else self._given(sample_type, samples)
+        coords = checked_coords(self.coords, len(given), circles(self.periodic))
+        if waits:
+            values, mask = None, None
+        else:
+            values, mask = _checked_values(given, known_of([self.values, self.samples], self.mask, len(given)))
+            if sample_type is not None and samples is not None:
+                sample_type.check(samples, values, mask)
         periodic = coords.periodic if isinstance(coords, Grid) else ()
         free: dict[str, Any] = {"shape": list(coords.shape) if isinstance(coords, Grid) else []}
-        free |= {"channels": values.shape[1], **({"periodic": list(periodic)} if any(periodic) else {})}
+        free |= {"channels": int(np.shape(given)[1]), **({"periodic": list(periodic)} if any(periodic) else {})}
         given = {k: v for k, v in self.meta.items() if k not in free}
         for name, value in {
             "values": values,
@@ -157,7 +161,18 @@ class Signal:
             raise SignalError(f"samples must be (n, c) with 1 <= c <= {MAX_CHANNELS}, got shape {samples.shape}")
         return SampleType.of(samples.dtype, samples.shape[1], self.scale, self.offset, self.unit), samples
 
-    def _values(self, sample_type: SampleType | None, samples: NDArray[Any] | None) -> Any:
+    def _waits(self, kind: SampleType | None, samples: NDArray[Any] | None) -> bool:
+        """Whether values can wait until somebody asks: those of whole numbers that are all known, and checked here."""
+        given: Any = self.values
+        if given is not None or kind is None or samples is None or not kind.whole or not len(samples):
+            return False
+        if known_of([self.samples], self.mask, len(samples)) is not None:
+            return False
+        ends = np.stack([samples.min(0), samples.max(0)])
+        kind.check(ends, _checked_values(kind.values(ends), None)[0], None)
+        return True
+
+    def _given(self, sample_type: SampleType | None, samples: NDArray[Any] | None) -> Any:
         given: Any = self.values
         if given is not None:
             if samples is not None and np.shape(given) != samples.shape:
@@ -169,7 +184,9 @@ class Signal:
 
     def with_extras(self) -> Signal:
         """The same with its extras in its meta, as they are at decode time."""
-        return replace(self, meta={**self.meta, **self.extras}, extras={}) if self.extras else self
+        if not self.extras:
+            return self
+        return replace(self, values=self.__dict__["values"], meta={**self.meta, **self.extras}, extras={})
 
     @property
     def sample_type(self) -> SampleType | None:
@@ -185,7 +202,24 @@ class Signal:
     @property
     def channels(self) -> int:
         """The number of values per point, c."""
-        return int(self.values.shape[1])
+        return int(self.meta["channels"])
+
+    @property
+    def points(self) -> int:
+        """The number of points, n."""
+        return len(self.coords)
+
+    @property
+    def size(self) -> int:
+        """The number of values, n c."""
+        return self.points * self.channels
+
+    def part(self, points: slice) -> Floats:
+        """The values of some points, (m, c) float32; where all wait to be made, those alone are."""
+        kept, kind = self.__dict__["values"], self.sample_type
+        if kept is None and kind is not None and self.samples is not None:
+            return kind.values(self.samples[points])
+        return self.values[points]
 
     @property
     def grid_mask(self) -> Mask | None:
@@ -206,23 +240,3 @@ def _checked_values(values: Any, known: Bools | None) -> tuple[Floats, Bools | N
     if not (lowest >= -1.0001 and highest <= 1.0001):
         raise SignalError(f"values must be finite and in [-1, 1], got [{lowest:g}, {highest:g}]; scale them in read()")
     return array, known
-
-
-def _checked_coords(coords: Any, points: int, periodic: tuple[bool, ...]) -> Grid | Floats:
-    if isinstance(coords, Grid):
-        if coords.shape != coords.lattice:
-            raise SignalError("a signal is sampled on a whole lattice, not on a window of one")
-        if len(coords) != points:
-            raise SignalError(f"a grid of shape {coords.shape} has {len(coords)} points, but there are {points} values")
-        if any(periodic) and any(coords.periodic) and periodic != coords.periodic:
-            raise SignalError(f"the signal has the periodic axes {periodic}, its grid {coords.periodic}; say it once")
-        silent = not any(periodic) and len(periodic) in (0, coords.dims)
-        return coords if silent else replace(coords, periodic=periodic)
-    if any(periodic):
-        raise SignalError("scattered points have no periodic axes; give a circle as its cosine and its sine")
-    array = np.asarray(coords, dtype=np.float32)
-    if array.ndim != 2 or len(array) != points or not 1 <= array.shape[1] <= MAX_DIMS:
-        raise SignalError(f"coords must be a Grid or ({points}, d) with 1 <= d <= {MAX_DIMS}, got shape {array.shape}")
-    if not bool((np.abs(array) <= 1.0001).all()):
-        raise SignalError("coords must be finite and in [-1, 1]; scale them in read() and keep the scale in meta")
-    return array

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,7 @@ Coords = NDArray[np.floating[Any]]
 """Coordinates: float32, or float64 where an axis has so many samples that float32 could not tell them apart."""
 
 MAX_DIMS = 8
-STRIP = 1 << 20
+STRIP = 1 << 21
 """Points of a window that is decoded at a time."""
 SLICE = 1 << 16
 """Points that are evaluated at a time: about 16 MB of activations at width 64."""
@@ -132,3 +132,24 @@ def circles(given: object) -> tuple[bool, ...]:
     if not isinstance(given, tuple | list | np.ndarray) or not all(isinstance(p, bool | np.bool_) for p in given):
         raise SignalError(f"periodic needs a bool per axis, got {given!r:.80}")
     return tuple(bool(p) for p in given)
+
+
+def checked_coords(coords: Any, points: int, periodic: tuple[bool, ...]) -> Grid | Floats:
+    """The grid of a signal with the circles that it names, or (points, d) places as float32. Raises SignalError."""
+    if isinstance(coords, Grid):
+        if coords.shape != coords.lattice:
+            raise SignalError("a signal is sampled on a whole lattice, not on a window of one")
+        if len(coords) != points:
+            raise SignalError(f"a grid of shape {coords.shape} has {len(coords)} points, but there are {points} values")
+        if any(periodic) and any(coords.periodic) and periodic != coords.periodic:
+            raise SignalError(f"the signal has the periodic axes {periodic}, its grid {coords.periodic}; say it once")
+        silent = not any(periodic) and len(periodic) in (0, coords.dims)
+        return coords if silent else replace(coords, periodic=periodic)
+    if any(periodic):
+        raise SignalError("scattered points have no periodic axes; give a circle as its cosine and its sine")
+    array = np.asarray(coords, dtype=np.float32)
+    if array.ndim != 2 or len(array) != points or not 1 <= array.shape[1] <= MAX_DIMS:
+        raise SignalError(f"coords must be a Grid or ({points}, d) with 1 <= d <= {MAX_DIMS}, got shape {array.shape}")
+    if not bool((np.abs(array) <= 1.0001).all()):
+        raise SignalError("coords must be finite and in [-1, 1]; scale them in read() and keep the scale in meta")
+    return array

@@ -144,6 +144,21 @@ class SampleType:
         return np.where(unknown, limits.min if fill is None else int(fill), rounded).astype(self.dtype)
 
 
+class LateValues:
+    """The values of a signal: those that it was given, or made of its samples when they are first asked for."""
+
+    def __get__(self, signal: Any, owner: Any = None) -> Any:
+        if signal is None:
+            return None  # the default
+        facts = signal.__dict__
+        if facts["values"] is None and facts.get("_sample_type") is not None:
+            facts["values"] = facts["_sample_type"].values(facts["samples"])
+        return facts["values"]
+
+    def __set__(self, signal: Any, values: Any) -> None:
+        signal.__dict__["values"] = values
+
+
 def _per_channel(name: str, given: float | Sequence[float], channels: int) -> tuple[float, ...]:
     try:
         numbers = np.asarray(given, np.float64)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,14 +26,14 @@ def round_step(step: float) -> float:
 class Quantized:
     """One tensor as integers: value = step * symbol.
 
-    symbols: int32 array of the tensor's shape.
+    symbols: int32 array of the tensor's shape; int8 and int16 stay as they are.
     step: the quantization step, > 0, one that a file can hold (see `round_step`). A step of 0 says that the
         symbols are the bit patterns of IEEE binary16 numbers, each in [0, 65535].
 
     Raises ValueError otherwise.
     """
 
-    symbols: NDArray[np.int32]
+    symbols: NDArray[Any]
     step: float
 
     def __post_init__(self) -> None:
@@ -41,7 +42,8 @@ class Quantized:
             raise ValueError(f"symbols must be integers, got {symbols.dtype}")
         if self.step != 0 and not (self.step > 0 and round_step(self.step) == self.step):
             raise ValueError(f"step {self.step!r} does not fit two bytes; use coordcodec.data.round_step")
-        object.__setattr__(self, "symbols", symbols.astype(np.int32))
+        small = symbols.dtype in (np.int8, np.int16)
+        object.__setattr__(self, "symbols", symbols if small else symbols.astype(np.int32, copy=False))
         object.__setattr__(self, "step", float(self.step))
 
     def dequantize(self) -> Floats:

@@ -10,14 +10,15 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from coordcodec.layers.detail import predict
+from coordcodec.layers.detail import estimate, predict
 from coordcodec.layers.detail.blocks import choose_blocks, segment_costs
 from coordcodec.layers.detail.fill import fill
 from coordcodec.layers.detail.lapped import BLOCKS, WINDOWS, Lapped
+from coordcodec.layers.detail.planes import WaveletBasis
 from coordcodec.layers.detail.region import crop, inverse_region, support
 from coordcodec.layers.detail.rotation import KINDS, Rotation, fit_rotation, turns_of
 from coordcodec.layers.detail.wavelet import Wavelet, default_levels
-from coordcodec.specs.detail import CASCADE_SPAN
+from coordcodec.specs.detail import CASCADE_SPAN, DetailSpec
 
 ROOT = Path(__file__).parent.parent
 quick = settings(max_examples=60, deadline=None)
@@ -428,3 +429,24 @@ def test_filling_is_smooth():
     assert np.abs(np.diff(found, axis=1)).max() < 2 * np.abs(np.diff(values, axis=1)).max()
     with pytest.raises(ValueError, match="does not fit"):
         fill(values, known[1:])
+
+
+def test_the_size_of_a_large_plane_is_estimated_in_bands(monkeypatch):
+    rng = np.random.default_rng(0)
+    plane = (rng.normal(size=(1, 301, 97)) * np.linspace(1, 900, 301)[:, None]).astype(np.int32)
+    whole = estimate.bits_of(plane, 64)
+    monkeypatch.setattr(estimate, "_LARGE", 97 * 20)
+    assert estimate.bits_of(plane, 64) == pytest.approx(whole, rel=1e-12)
+
+
+def test_the_planes_of_a_wavelet_may_take_the_place_of_its_array():
+    spec = DetailSpec((37, 50), 3, "9/7", unit=(1.0,) * 3, levels=(2, 2), groups=(0, 0), model="picture")
+    array = np.random.default_rng(0).integers(-999, 999, (37, 50, 3)).astype(np.int32)
+    kept, basis = array.copy(), WaveletBasis(spec)
+    planes = basis.analyse(array)
+    assert np.array_equal(array, kept)
+    inside = np.moveaxis(np.ascontiguousarray(np.moveaxis(array, -1, 0)), 0, -1)
+    there = basis.analyse(inside, overwrite=True)
+    assert all(np.array_equal(a, b) for a, b in zip(planes, there, strict=True))
+    assert all(np.shares_memory(plane, inside) for plane in there)
+    assert np.array_equal(basis.synthesise(there), kept)

@@ -186,6 +186,31 @@ def test_an_interrupted_run_leaves_nothing(picture, tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["photo.png"]
 
 
+@pytest.mark.parametrize(
+    "imported", ["coordcodec.cli.interrupts", "coordcodec.cli.streams", "coordcodec.cli.arguments"]
+)
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_command_that_is_interrupted_while_it_is_imported_says_so_in_one_line(imported, number, tmp_path):
+    program = f"""
+import os, signal, sys
+class Interrupting:
+    def find_spec(self, name, path=None, target=None):
+        if name == {imported!r}:
+            os.kill(os.getpid(), {int(number)})
+sys.meta_path.insert(0, Interrupting())
+from coordcodec.cli import main
+main(["modalities"])
+"""
+    arguments = ["env", "--default-signal=INT", sys.executable, "-c", program]
+    done = subprocess.run(arguments, check=False, cwd=tmp_path, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (128 + number, "interrupted: nothing was written\n")
+
+
+def test_importing_the_command_leaves_the_answers_to_signals_alone():
+    program = "import signal; a = signal.getsignal(2); import coordcodec.cli; assert signal.getsignal(2) is a"
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+
+
 def on_a_terminal(arguments, folder):
     """Run the command with standard error on a terminal; what it showed there."""
     ours, theirs = pty.openpty()

@@ -6,13 +6,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import pytorch_msssim
+import torch
 from PIL import Image as Pil
 from PIL import ImageCms
 
+from coordcodec import codec
 from coordcodec.data import Signal
 from coordcodec.errors import CoordCodecError, RecipeError, SignalError
 from coordcodec.plugins import installed
 from coordcodec.testing import check_modality, nearest_field
+from coordcodec_image import metrics, modality
 
 IMAGES = Path(__file__).parent / "images"
 IMAGE = installed().modalities.get("image")
@@ -313,3 +317,28 @@ def test_a_preview_of_a_large_picture_shows_means():
     shown = previewed(lambda c: np.full((len(c), 1), -1, np.float32), signal)
     assert np.array_equal(np.unique(shown[36:-8, 8:776]), [100])
     assert np.array_equal(np.unique(shown[36:-8, 1560:-8]), [200])  # twice the mean difference
+
+
+@pytest.mark.parametrize("shape", [(161, 163, 3), (205, 333, 1), (700, 200, 1)])
+def test_ms_ssim_in_bands_is_that_of_the_whole(shape, monkeypatch):
+    monkeypatch.setattr(metrics, "_BAND", 40 * shape[1])
+    rng = np.random.default_rng(0)
+    drawn = (np.cumsum(rng.normal(size=shape), 1) * 9 + 128).clip(0, 255).astype(np.uint8)
+    other = (drawn + rng.normal(size=shape) * 9).clip(0, 255).astype(np.uint8)
+    pair = [torch.from_numpy(v.astype(np.float32)).permute(2, 0, 1)[None] for v in (other, drawn)]
+    expected = float(pytorch_msssim.ms_ssim(*pair, data_range=255))
+    assert metrics.ms_ssim(other, IMAGE.read(drawn), 255) == pytest.approx(expected, abs=1e-5)
+
+
+def test_a_large_picture_is_read_without_values_and_coded_alike(monkeypatch):
+    pixels = (np.random.default_rng(0).normal(size=(90, 70, 3)).cumsum(0) * 9 + 128).clip(0, 255).astype(np.uint8)
+    whole = IMAGE.read(pixels)
+    monkeypatch.setattr(modality, "_LARGE", 100)
+    waiting = IMAGE.read(pixels)
+    assert (waiting.points, waiting.size, waiting.channels) == (whole.points, whole.size, whole.channels)
+    np.testing.assert_allclose(waiting.part(slice(30, 50)), whole.values[30:50], atol=1e-6)
+    choices = {"rate": 2, "effort": 1, "layers": "detail"}
+    recipe = codec.make_recipe(IMAGE, **choices)
+    assert codec.compress_signal(waiting, IMAGE, recipe).data == codec.compress_signal(whole, IMAGE, recipe).data
+    assert waiting.__dict__["values"] is None, "nobody asked for all of them"
+    np.testing.assert_allclose(waiting.values, whole.values, atol=1e-6)

@@ -5,13 +5,19 @@ Nothing heavy is imported up here, so that signals are heeded from the beginning
 
 from __future__ import annotations
 
-import sys
-import warnings
-from collections.abc import Sequence
+from coordcodec.cli import early
 
-from coordcodec.cli import interrupts, streams
-from coordcodec.cli.exits import code_of
-from coordcodec.errors import CoordCodecError
+early.heed()
+
+import sys  # noqa: E402
+import warnings  # noqa: E402
+from collections.abc import Sequence  # noqa: E402
+
+from coordcodec.cli import interrupts, streams  # noqa: E402
+from coordcodec.cli.exits import code_of  # noqa: E402
+from coordcodec.errors import CoordCodecError  # noqa: E402
+
+early.heed_no_more()
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -39,7 +39,7 @@ def show_forecast(a: argparse.Namespace, output: str, expected: Forecast, signal
 
 def _size(signal: Signal) -> str:
     shape: list[int] = signal.meta["shape"]
-    points = joined(shape) + " samples" if shape else f"{len(signal.values):,} scattered points"
+    points = joined(shape) + " samples" if shape else f"{signal.points:,} scattered points"
     return points if signal.channels == 1 else f"{points}, {signal.channels} channels"
 
 

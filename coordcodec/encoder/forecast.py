@@ -93,7 +93,7 @@ def forecast(signal: Signal, modality: Modality, asked: Recipe, reading: float =
         quick = recipe.replace(effort=QUICK_EFFORT)
         seconds *= FULL_FITS
         seconds += QUICK_FITS * has_quick(asked) * _seconds([_expected(plan, quick) for plan in plans], signal)
-    held = signal.values.nbytes + (0 if signal.samples is None else signal.samples.nbytes)
+    held = 4 * signal.size + (0 if signal.samples is None else signal.samples.nbytes)
     return Forecast(
         layers,
         chosen.why,
@@ -128,4 +128,4 @@ def _expected(plan: Plan, recipe: Recipe) -> Expected:
 def _seconds(layers: Sequence[Expected], signal: Signal) -> float:
     """Of one encode and of its score."""
     taken = sum(layer.estimate.seconds + layer.estimate.decoding for layer in layers)
-    return taken + SCORING * signal.values.size
+    return taken + SCORING * signal.size

@@ -91,7 +91,7 @@ def encode_to_score(
     assert score is not None
     check_score(modality, recipe)
     lowest, goal = smallest_bytes(signal, modality, recipe), decibels(score, trials.falling)
-    search = ScoreSearch(goal, (lowest, lowest + 2 * signal.values.size), trials)
+    search = ScoreSearch(goal, (lowest, lowest + 2 * signal.size), trials)
     best = search.run(start_bytes(signal, modality))
     if best.reached == UNDEFINED and not clock.stopped:
         raise RecipeError(f"{name} is not defined for this signal; choose a rate or a size instead")

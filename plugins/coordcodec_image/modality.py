@@ -10,7 +10,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from coordcodec.data import SLICE, Field, Grid, SampleType, Signal, samples_on
+from coordcodec.data import Field, Grid, SampleType, Signal, samples_on
 from coordcodec.errors import ContainerError, RecipeError, SignalError
 from coordcodec.files import read_bytes
 from coordcodec.hookspecs import Source
@@ -18,10 +18,15 @@ from coordcodec.recipe import Recipe
 from coordcodec_image.extras import checked
 from coordcodec_image.files import read_picture
 from coordcodec_image.kinds import SUFFIXES
-from coordcodec_image.metrics import ms_ssim, psnr_db
+from coordcodec_image.metrics import as_pixels, ms_ssim, psnr_db
 from coordcodec_image.opened import encoded, is_pillow
 from coordcodec_image.raster import MAX_PIXELS, Picture, Pixels
 from coordcodec_image.writing import write_pixels
+
+_STRIP = 1 << 21
+"""Pixels that are decoded at a time."""
+_LARGE = 1 << 26
+"""Values that a picture has at once."""
 
 
 class Image:
@@ -60,10 +65,11 @@ class Image:
         height, width, channels = pixels.shape
         peak = np.iinfo(pixels.dtype).max
         samples = pixels.reshape(-1, channels)
-        values = samples.astype(np.float32) * (2 / np.float32(peak)) - 1
+        values: Any = None  # of a large picture they would take four times as much memory
+        if samples.size <= _LARGE:
+            values = np.clip(samples.astype(np.float32) * (2 / np.float32(peak)) - 1, -1, 1)
         meta = {"depth": 16} if pixels.dtype == np.uint16 else {}
-        grid, values, half = Grid((height, width)), np.clip(values, -1, 1), peak / 2
-        said = picture.extras
+        grid, half, said = Grid((height, width)), peak / 2, picture.extras
         return Signal(grid, values, self.name, meta, samples=samples, scale=half, offset=half, extras=said)
 
     def sample_type(self, meta: Mapping[str, Any]) -> SampleType:
@@ -112,9 +118,9 @@ class Image:
         flat = decoded.reshape(-1, signal.channels)
         squares = 0.0
         for start in range(0, len(flat), 1 << 18):
-            original = np.rint((signal.values[start : start + (1 << 18)].astype(np.float64) + 1) * (peak / 2))
-            squares += float(((flat[start : start + (1 << 18)] - original) ** 2).sum())
-        psnr = psnr_db(squares / signal.values.size, peak)
+            part = slice(start, start + (1 << 18))
+            squares += float(((flat[part] - as_pixels(signal.part(part), peak)) ** 2).sum())
+        psnr = psnr_db(squares / signal.size, peak)
         return {"psnr_db": psnr, "ms_ssim": ms_ssim(decoded, signal, peak)}
 
     def rate(self, num_bytes: int, meta: Mapping[str, Any]) -> float:
@@ -206,7 +212,7 @@ def _sample_type(meta: Mapping[str, Any]) -> SampleType:
 def _render(field: Field, meta: Mapping[str, Any], grid: Grid) -> Pixels:
     kind, (rows, columns) = _sample_type(meta), grid.shape
     found = np.empty((rows, columns, meta["channels"]), kind.dtype)
-    band, wide = max(1, SLICE // columns), min(columns, SLICE)
+    band, wide = max(1, _STRIP // columns), min(columns, _STRIP)
     for top in range(0, rows, band):
         for left in range(0, columns, wide):
             bounds = ((top, min(top + band, rows)), (left, min(left + wide, columns)))

@@ -66,7 +66,7 @@ def _reduced(field: Field, signal: Signal, grid: Grid, peak: int) -> _Panels:
     count = np.zeros(rows * columns)
     squares = 0.0
     for part, values in sample(field, grid):
-        original, decoded = _as_written(signal.values[part], peak), _as_written(values, peak)
+        original, decoded = _as_written(signal.part(part), peak), _as_written(values, peak)
         difference = np.abs(decoded - original)
         squares += float((difference**2).sum())
         y, x = np.divmod(np.arange(part.start, part.stop), width)
@@ -78,7 +78,7 @@ def _reduced(field: Field, signal: Signal, grid: Grid, peak: int) -> _Panels:
             for channel in range(channels):
                 sums[k, channel, span] += np.bincount(box - first, weights=array[:, channel])
     means = (sums / count).transpose(0, 2, 1).reshape(3, rows, columns, channels)
-    return _Panels(means[0], means[1], means[2], squares / signal.values.size)
+    return _Panels(means[0], means[1], means[2], squares / signal.size)
 
 
 def _as_written(values: Floats, peak: int) -> Doubles:

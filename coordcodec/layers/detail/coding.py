@@ -8,7 +8,7 @@ coded.
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from math import prod
@@ -62,7 +62,7 @@ class Head:
         return Head(step, points, shares)
 
 
-def shares_of(spec: DetailSpec, planes: Sequence[Ints]) -> bytes:
+def shares_of(spec: DetailSpec, planes: Iterable[Ints]) -> bytes:
     """The share of each spectrum beyond which all is zero, in 64ths; nothing where rows have ends, or no spectrum."""
     found = list[int]()
     if spec.basis != "lapped" or spec.ends:
@@ -86,7 +86,10 @@ def encode(
 
 
 class Writer:
-    """Codes planes as they are, or rounds what it is given as its own lengths suggest."""
+    """Codes planes as they are, or rounds what it is given as its own lengths suggest.
+
+    most: the largest magnitude in each plane, if it is known.
+    """
 
     def __init__(
         self,
@@ -96,10 +99,11 @@ class Writer:
         basis: Basis | None = None,
         progress: Progress | None = None,
         threads: int | None = None,
+        most: Sequence[int] = (),
     ) -> None:
         self.spec, self.step, self.shares, self.threads = spec, step, shares, threads
         basis = basis or basis_of(spec)
-        self.walk, self.chunks = Walk(spec, basis), chunks_of(spec, basis.planes, shares)
+        self.walk, self.chunks = Walk(spec, basis, most), chunks_of(spec, basis.planes, shares)
         self.state = GridState(MODELS.index(spec.model))
         self.coded: list[bytes] = []
         self.progress, self.counted, self.lock = progress, 0, Lock()

@@ -40,7 +40,7 @@ def estimate(signal: Signal, proposal: Proposal, goal: Goal, recipe: Recipe) -> 
     """See `coordcodec.layers.protocol.Layer`."""
     spec = proposal.spec
     assert isinstance(spec, DetailSpec)
-    count, bits = signal.values.size, _bits(signal, spec, goal)
+    count, bits = signal.size, _bits(signal, spec, goal)
     decoding, trials = CODING + CODING_BIT * bits + PREDICTING[spec.predictor], 1.0
     if spec.spacing:
         trials, coding = BOUNDED_TRIALS, BOUNDED_TRIALS * (ROUNDING + decoding)
@@ -63,8 +63,8 @@ def estimate(signal: Signal, proposal: Proposal, goal: Goal, recipe: Recipe) -> 
 def _bits(signal: Signal, spec: DetailSpec, goal: Goal) -> float:
     """About the bits that a value takes: those of the goal, or of differences along the last axis in an excerpt."""
     if goal.bytes is not None:
-        return 8 * goal.bytes / signal.values.size
-    start = max(0, (len(signal.values) - EXCERPT) // 2)
-    part = signal.values[start : start + EXCERPT].astype(np.float64)
+        return 8 * goal.bytes / signal.size
+    start = max(0, (signal.points - EXCERPT) // 2)
+    part = signal.part(slice(start, start + EXCERPT)).astype(np.float64)
     steps = np.abs(np.diff(part, axis=0)) / (np.array(spec.unit) * max(1, spec.spacing))
     return float(np.log2(1 + steps).mean()) if steps.size else 1.0

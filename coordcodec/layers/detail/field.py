@@ -13,8 +13,8 @@ from coordcodec.layers.detail.tiles import Span
 from coordcodec.specs import DetailSpec
 
 Doubles = NDArray[np.float64]
-_STRIP = 1 << 21
-"""Values that are decoded at a time."""
+_STRIP = 1 << 23
+"""Values that are decoded at a time. Of a strip with few rows most of the work would be its margins."""
 
 
 class Integers(Protocol):

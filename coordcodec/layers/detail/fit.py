@@ -52,7 +52,8 @@ class DetailFitted:
         if spec.basis == "identity":
             self.coefficients: list[Ints] = [predicted(spec, integers)]
         else:
-            self.coefficients = self.basis.analyse(integers)
+            self.coefficients = self.basis.analyse(integers, overwrite=True)
+        self.reach = [reach_of(plane) for plane in self.coefficients]
         self.bounds = -float(COARSEST), -1.0
         self.fineness = -float(FINEST)
         if recipe.detail.step is not None:
@@ -86,8 +87,9 @@ class DetailFitted:
 
     def _rounded(self, code: int, residual: bool = False) -> Detailed:
         steps = [step_of(code, plane.norm) for plane in self.basis.planes]
-        shares = b"" if self.spec.ends else shares_of(self.spec, [*map(_nearly, self.coefficients, steps)])
-        writer = Writer(self.spec, code, shares, self.basis, self.progress, self.threads)
+        shares = shares_of(self.spec, map(_nearly, self.coefficients, steps))
+        most = [reach // step + 1 for reach, step in zip(self.reach, steps, strict=True)]
+        writer = Writer(self.spec, code, shares, self.basis, self.progress, self.threads, most)
         planes = writer.planes(self.coefficients, self.rate, steps)
         points = points_of(self.coefficients, planes, steps)
         found = Detailed.of(code, points, planes)
@@ -166,10 +168,14 @@ def points_of(
 ) -> tuple[int, int, int]:
     """Where coefficients of magnitude 1, 2, and 3 and above lie on average, see `quantize.restored`."""
     sums, counts = np.zeros(4), np.zeros(4)
-    for found, plane, step in zip(coefficients, planes, steps, strict=True):
-        flat, symbols = found.reshape(-1), plane.reshape(-1)
+    rows = [
+        (found.reshape(-1), symbols.reshape(-1), step)
+        for channels, plane, step in zip(coefficients, planes, steps, strict=True)
+        for found, symbols in zip(channels, plane, strict=True)
+    ]
+    for flat, symbols, step in rows:
         for start in range(0, len(flat), _SLICE):
-            magnitude = np.abs(symbols[start : start + _SLICE])
+            magnitude = np.abs(symbols[start : start + _SLICE].astype(np.int32))
             here = np.flatnonzero(magnitude)
             magnitude = magnitude[here]
             parts = scaled(flat[start : start + _SLICE][here], step)
@@ -180,3 +186,8 @@ def points_of(
     means = sums / np.maximum(counts, 1)
     first, second, third = (int(np.clip(np.rint(m), -60, 60)) for m in means[1:])
     return first, second, third
+
+
+def reach_of(plane: Ints) -> int:
+    """The largest magnitude of a plane."""
+    return max((max(int(part.max()), -int(part.min())) for part in plane if part.size), default=0)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import groupby, pairwise
 from typing import Any, Protocol
 
 import numpy as np
@@ -48,8 +48,8 @@ class Basis(Protocol):
         """What they are, in the order of a file."""
         ...
 
-    def analyse(self, array: Ints) -> list[Ints]:
-        """The planes of (*shape, channels), each (channels, *its shape)."""
+    def analyse(self, array: Ints, overwrite: bool = False) -> list[Ints]:
+        """The planes of (*shape, channels), each (channels, *its shape). overwrite: they may take the array's place."""
         ...
 
     def synthesise(self, planes: Sequence[Ints]) -> Ints:
@@ -75,7 +75,7 @@ class _Identity:
     def __init__(self, spec: DetailSpec) -> None:
         self.planes = [Plane(spec.shape)]
 
-    def analyse(self, array: Ints) -> list[Ints]:
+    def analyse(self, array: Ints, overwrite: bool = False) -> list[Ints]:
         return [np.ascontiguousarray(np.moveaxis(array, -1, 0))]
 
     def synthesise(self, planes: Sequence[Ints]) -> Ints:
@@ -94,14 +94,19 @@ class WaveletBasis:
         self.order = sorted(range(len(bands)), key=lambda k: (coarseness[k], k))
         self.planes = list(_planes_of([bands[k] for k in self.order], self.wavelet, sorted(coarseness)))
 
-    def analyse(self, array: Ints) -> list[Ints]:
-        """See `Basis`."""
-        found = [np.empty((array.shape[-1], *plane.shape), array.dtype) for plane in self.planes]
-        for channel in range(array.shape[-1]):
-            bands = self.wavelet.forward(np.ascontiguousarray(array[..., channel]))
-            for plane, band in zip(found, self.order, strict=True):
-                plane[channel] = bands[band]
-        return found
+    def analyse(self, array: Ints, overwrite: bool = False) -> list[Ints]:
+        """See `Basis`. The planes are parts of one array."""
+        channels = np.ascontiguousarray(np.moveaxis(array, -1, 0))
+        flat = channels.reshape(len(channels), -1)
+        if not overwrite and np.shares_memory(flat, array):
+            flat = flat.copy()
+        ends = np.cumsum([0, *(math.prod(plane.shape) for plane in self.planes)])
+        inside = [slice(*span) for span in pairwise(ends.tolist())]
+        for channel in flat:
+            bands = self.wavelet.forward(channel.reshape(self.wavelet.shape))
+            for place, band in zip(inside, self.order, strict=True):
+                channel[place] = bands[band].reshape(-1)
+        return [flat[:, place].reshape(-1, *p.shape) for place, p in zip(inside, self.planes, strict=True)]
 
     def synthesise(self, planes: Sequence[Ints]) -> Ints:
         """See `Basis`."""
@@ -162,9 +167,9 @@ class LappedBasis:
             self.places.append((len(self.planes) - 1, first, first + blocks))
             last = (size, tile)
 
-    def analyse(self, array: Ints) -> list[Ints]:
+    def analyse(self, array: Ints, overwrite: bool = False) -> list[Ints]:
         """See `Basis`."""
-        segments = iter(self.lapped.forward(array))
+        segments = iter(self.lapped.forward(np.ascontiguousarray(array)))
         found = []
         for _, members in groupby(self.places, key=lambda place: place[0]):
             run = np.concatenate([next(segments) for _ in members])

@@ -43,10 +43,8 @@ def propose(signal: Signal, goal: Goal, recipe: Recipe, below: Floats | None = N
     """See `coordcodec.layers.protocol.Layer`."""
     if not isinstance(signal.coords, Grid) or signal.dims > MAX_AXES:
         raise RecipeError(f"detail layers take grids of 1 to {MAX_AXES} axes; use --layers siren")
-    if signal.values.size > MAX_TILED:
-        raise RecipeError(
-            f"detail layers hold at most {MAX_TILED} values, got {signal.values.size}; use --layers siren"
-        )
+    if signal.size > MAX_TILED:
+        raise RecipeError(f"detail layers hold at most {MAX_TILED} values, got {signal.size}; use --layers siren")
     basis = _basis(signal, goal, recipe)
     if basis == "lapped" and (signal.dims > 1 or any(signal.coords.periodic)):
         raise RecipeError("lapped cosines take one axis that is no circle; choose another basis")
@@ -103,7 +101,7 @@ def _model(signal: Signal) -> str:
 
 def _lossy(signal: Signal, goal: Goal, below: Floats | None, basis: str) -> DetailSpec:
     shape, channels, periodic = _frame(signal)
-    some = slice(None, None, 1 + len(signal.values) // _MANY)  # so many tell how channels hang together
+    some = slice(None, None, 1 + signal.points // _MANY)  # so many tell how channels hang together
     rotation = fit_rotation(values_of(signal, below, some)) if 2 <= channels <= 8 else Rotation()
     levels = _levels(shape) if basis != "lapped" else ()
     split = goal.bytes is None or goal.bytes >= _SMALL

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from math import prod
+from typing import Any
 
 import numpy as np
 
@@ -51,7 +52,7 @@ def _prefers_samples(signal: Signal, goal: Goal, recipe: Recipe) -> bool:
     part = excerpt(signal)
     if part is None:
         return False
-    known = part.values.size if part.mask is None else int(part.mask.sum()) * part.channels
+    known = part.size if part.mask is None else int(part.mask.sum()) * part.channels
 
     def size(basis: str) -> int:
         fitted = DetailFitted(part, exact(part, goal, basis), goal, recipe)
@@ -94,14 +95,15 @@ def excerpt(signal: Signal) -> Signal | None:
     if tuple(shape) == whole:
         return signal
     inside = tuple(slice((m - n) // 2, (m - n) // 2 + n) for m, n in zip(whole, shape, strict=True))
-    index = np.arange(len(signal.values)).reshape(whole)[inside].reshape(-1)
+    index = np.arange(signal.points).reshape(whole)[inside].reshape(-1)
     mask = None if signal.mask is None else signal.mask[index]
     if mask is not None and not mask.any():
         return None
+    values: Any = None if signal.samples is not None else signal.values[index]
     return replace(
         signal,
         coords=Grid(tuple(shape)),
-        values=signal.values[index],
+        values=values,
         samples=None if signal.samples is None else signal.samples[index],
         mask=mask,
         periodic=(),

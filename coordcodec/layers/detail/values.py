@@ -44,10 +44,10 @@ def values_of(signal: Signal, below: Floats | None = None, part: slice = slice(N
 def integers_of(signal: Signal, spec: DetailSpec, below: Floats | None = None) -> NDArray[Any]:
     """The integers nearest to a signal's values, (*shape, channels), smooth where nothing is known.
 
-    int32, unless a transform of them could run over in that.
+    int32, unless a transform of them could run over in that. In memory channel after channel.
     """
     unit, origin = np.array(spec.unit), np.array(spec.origin or (0.0,) * spec.channels)
-    count, size = len(signal.values), max(1, _SLICE // spec.channels)
+    count, size = signal.points, max(1, _SLICE // spec.channels)
     parts = [slice(start, min(start + size, count)) for start in range(0, count, size)]
     whole: Doubles | None = None
     if signal.mask is not None:
@@ -60,15 +60,16 @@ def integers_of(signal: Signal, spec: DetailSpec, below: Floats | None = None) -
 
     reach = max(float(np.abs(quotients(part)).max()) for part in parts)
     small = reach * (1 << spec.fraction) * _GROWTH <= limit_of(spec)
-    found = np.empty((count, spec.channels), np.int32 if small else np.int64)
+    found = np.empty((spec.channels, count), np.int32 if small else np.int64)
     for part in parts:
-        found[part] = quotients(part)
-    return found.reshape(*spec.shape, spec.channels)
+        found[:, part] = quotients(part).T
+    return np.moveaxis(found.reshape(spec.channels, *spec.shape), 0, -1)
 
 
 def rotate(spec: DetailSpec, integers: NDArray[Any]) -> None:
     """Give integers (*shape, channels) their bits below one, and rotate their channels, in place."""
-    rotation, flat = Rotation(spec.rotation, spec.turns), integers.reshape(-1, spec.channels)
+    rotation, flat = Rotation(spec.rotation, spec.turns), integers.view()
+    flat.shape = (-1, spec.channels)  # never a copy
     for start in range(0, len(flat), _SLICE):
         part = slice(start, start + _SLICE)
         flat[part] = rotation.forward(flat[part] << spec.fraction)

@@ -13,19 +13,27 @@ from coordcodec.layers.detail.planes import Basis, Plane
 from coordcodec.layers.detail.tiles import RESIDUAL, Part, Span
 from coordcodec.specs import DetailSpec
 
-Ints = NDArray[np.int32]
+Ints = NDArray[Any]
+"""int8, int16 or int32."""
 Code = Callable[[Part, int, Mapping[str, Any] | None, Any], Ints]
 """Codes, or decodes, a channel of a part, given its guides and zones."""
 
 
 class Walk:
-    """The planes of a layer, (channels, *shape) int32, and its residual; zero where nothing is known yet."""
+    """The planes of a layer, (channels, *shape), and its residual; zero where nothing is known yet.
 
-    def __init__(self, spec: DetailSpec, basis: Basis) -> None:
+    most: the largest magnitude in each plane: those of small numbers are int8 or int16, others int32, as are all of
+    which it is not known.
+    """
+
+    def __init__(self, spec: DetailSpec, basis: Basis, most: Sequence[int] = ()) -> None:
         self.spec, self.planes = spec, [*basis.planes]
         if spec.spacing:
             self.planes.append(Plane(spec.shape))  # so that it stands at RESIDUAL
-        self.done = [np.zeros((spec.channels, *plane.shape), np.int32) for plane in self.planes]
+        kinds = [*map(smallest, most), *(np.int32 for _ in self.planes[len(most) :])]
+        self.done: list[Ints] = [
+            np.zeros((spec.channels, *plane.shape), kind) for plane, kind in zip(self.planes, kinds, strict=True)
+        ]
 
     @property
     def residual(self) -> Ints | None:
@@ -73,8 +81,13 @@ class Walk:
             places = [_places(m, n) for m, n in zip(self.planes[k].shape, first, strict=True)]
             # What lies in other tiles may not be known yet.
             inside = [np.clip(p[w], a, b - 1) for p, w, (a, b) in zip(places, wanted, boxes[k], strict=True)]
-            total += np.abs(_taken(self.done[k], inside))
+            total += np.abs(_taken(self.done[k], inside), dtype=np.int32)
         return total
+
+
+def smallest(most: int) -> type[np.int8 | np.int16 | np.int32]:
+    """The smallest type that holds numbers of such a magnitude, of either sign."""
+    return np.int8 if most <= 127 else np.int16 if most <= 32767 else np.int32
 
 
 def parent_places(shape: Sequence[int], finer: Sequence[int], box: Sequence[Span]) -> list[NDArray[np.intp]]:

@@ -114,10 +114,10 @@ class Wavelet:
         """
         if array.shape != self.shape or array.dtype not in (np.int32, np.int64):
             raise ValueError(f"expected int32 or int64 of shape {self.shape}, not {array.dtype} of {array.shape}")
-        parts = [array.copy()]
+        parts = [array]
         for levels in self.steps():
             parts = [band for part in parts for band in self._analyse(part, levels)]
-        return parts
+        return [array.copy() if part is array else part for part in parts]
 
     def _analyse(self, low: Ints, levels: list[list[int]]) -> list[Ints]:
         """The bands of one group of axes."""

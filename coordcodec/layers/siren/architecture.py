@@ -162,7 +162,7 @@ class _Choice:
         if target < smallest:
             raise TooFewBytes(Proposal(candidates[0]), smallest)
         fitting = [c for c in candidates if self.expected(c) <= target] or candidates[:1]
-        most = max(256, 4 * self.signal.values.size // parts)
+        most = max(256, 4 * self.signal.size // parts)
         useful = [c for c in fitting if c.parameters <= most] or fitting[:1]
         remarks = []
         if len(useful) < len(fitting):

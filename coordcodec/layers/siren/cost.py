@@ -43,18 +43,18 @@ def estimate(signal: Signal, proposal: Proposal, goal: Goal, recipe: Recipe) -> 
     precision = choose_precision(recipe.precision, place, spec.width)
     threads = min(recipe.threads or torch.get_num_threads(), PIECES)
     parts, steps = len(spec.partition), choices.planned_steps(spec.parameters, recipe.effort)
-    points = min(choices.batch, -(-len(signal.values) // parts))
+    points = min(choices.batch, -(-signal.points // parts))
     pace = _step(spec, parts, points, precision)
     pace /= 1 + SHARED * (threads - 1) if place.type == "cpu" else GPU
     seconds = pace * steps * (1 + QUANTIZE_SHARE)
     if recipe.time_budget is not None:
         seconds = min(seconds, recipe.time_budget)
-    asked = len(signal.values) if isinstance(signal.coords, Grid) else DECODED_POINTS
+    asked = signal.points if isinstance(signal.coords, Grid) else DECODED_POINTS
     products = spec.depth * spec.width**2 + spec.width * spec.features
     decoding = asked * (products * PRODUCT[torch.float32] + (spec.depth + 1) * spec.width * NEURON[torch.float32])
     held = points * parts if parts == 1 else PIECES * 8192
     buffers = held * (2 * spec.depth + 4) * spec.width * precision.itemsize
-    memory = FITTING + buffers + 24 * parts * spec.parameters + 24 * signal.values.size
+    memory = FITTING + buffers + 24 * parts * spec.parameters + 24 * signal.size
     work = {"steps": steps, "points": points * parts, "parameters": parts * spec.parameters}
     return Estimate(seconds, decoding, int(memory), work)
 

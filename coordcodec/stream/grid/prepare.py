@@ -90,6 +90,8 @@ def whole(array: npt.NDArray[Any], name: str) -> npt.NDArray[np.int64]:
     """Integers of 64 bits, limited to what kernels can take; ValueError for floats, which must not steer a decoder."""
     if array.dtype.kind not in "iub":
         raise ValueError(f"{name} must be integers, got {array.dtype}")
+    if array.dtype.itemsize < 4:
+        return array.astype(np.int64)
     limited: npt.NDArray[np.int64] = np.clip(array, -at.LARGEST, at.LARGEST).astype(np.int64)
     return limited
 
