@@ -1,19 +1,23 @@
 """Plugins come in by entry points; broken and colliding ones are told apart and named."""
 
 import argparse
+import os
 import sys
 import types
-from importlib.metadata import EntryPoint
+from importlib.metadata import EntryPoint, entry_points
 from io import BytesIO
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from coordcodec import contract, plugins
+from coordcodec import contract, plugins, scaffold
 from coordcodec.cli.arguments import build_parser
 from coordcodec.data import Grid, Signal
 from coordcodec.errors import PluginError, RecipeError, UnknownName
+from coordcodec.files import suffix_of, with_suffix
 from coordcodec.hookspecs import Modality, Previewer, hookimpl
+from coordcodec.learning.tasks import find_files
 from coordcodec.quant.uniform import Uniform
 from coordcodec.recipe import Recipe
 
@@ -344,6 +348,11 @@ def site(tmp_path):
     return install
 
 
+def use(monkeypatch, folder):
+    """Let commands find the plugins of a folder."""
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(folder), *filter(None, [os.environ.get("PYTHONPATH")])]))
+
+
 def test_the_command_lists_what_is_wrong_and_goes_on(site, command, monkeypatch):
     folder = site(
         breaks="raise RuntimeError('no such driver')\n",
@@ -359,3 +368,78 @@ def test_the_command_lists_what_is_wrong_and_goes_on(site, command, monkeypatch)
         "warning: plugin forgets failed in register_modalities: register_modalities() must return a list, got NoneType",
     ]
     assert command("compress", "--help").returncode == 0
+
+
+class Volume(Toy):
+    name = "volume"
+    suffixes = (".toy.gz", ".gz")
+
+
+class Picky(Toy):
+    name = "picky"
+
+    def recognizes(self, path):
+        with Path(path).open("rb") as file:
+            return file.read(2) == b"ok"
+
+
+def test_suffixes_of_several_dots_match_by_the_longest(entry):
+    found = plugins.load([entry("toy", [Toy()]), entry("volume", [Volume()]), entry("own", [types_of(".gz")])])
+    assert plugins.modality_for("a.b.TOY.GZ", found).name == "volume"
+    assert plugins.modality_for("a.toy", found).name == "toy"
+    assert suffix_of("a.b.TOY.gz", Volume.suffixes) == ".toy.gz"
+    assert suffix_of(".toy.gz", Volume.suffixes) == ".gz"
+    assert suffix_of("a.tar.PNG", Volume.suffixes) == ".png"
+    assert with_suffix("d.e/a.b.toy.gz", ".ccdc", Volume.suffixes) == "d.e/a.b.ccdc"
+    assert with_suffix("d.e/a", ".ccdc", Volume.suffixes) == "d.e/a.ccdc"
+    with pytest.raises(RecipeError, match="several modalities read '.gz'"):
+        plugins.modality_for("a.gz", found)
+
+
+def types_of(*suffixes):
+    return type("Other", (Toy,), {"name": "other", "suffixes": suffixes})()
+
+
+def test_a_built_in_modality_keeps_its_suffix_and_says_so(entry):
+    found = plugins.load([*entry_points(group="coordcodec"), entry("toy", [Toy()])])
+    with pytest.warns(UserWarning, match=r"a.png is read as image; --modality toy reads .png, too"):
+        assert plugins.modality_for("a.png", found).name == "image"
+
+
+def test_what_a_plugin_recognizes_is_its_own(entry, tmp_path):
+    (own := tmp_path / "own.png").write_bytes(b"ok")
+    (other := tmp_path / "other.png").write_bytes(b"no")
+    found = plugins.load([*entry_points(group="coordcodec"), entry("picky", [Picky()])])
+    assert plugins.modality_for(str(own), found).name == "picky"
+    assert plugins.modality_for(str(other), found).name == "image"
+    assert plugins.modality_for(str(tmp_path / "x.toy"), found).name == "picky"
+
+
+def test_recognizing_that_fails_blocks_nobody(entry, tmp_path):
+    (path := tmp_path / "a.png").write_bytes(b"")
+
+    def recognizes(self, path):
+        raise KeyError("magic")
+
+    odd = type("Odd", (Toy,), {"recognizes": recognizes})()
+    found = plugins.load([*entry_points(group="coordcodec"), entry("odd", [odd])])
+    with pytest.warns(UserWarning, match=r"recognizes\(\) raised KeyError: 'magic'; toy is left out"):
+        assert plugins.modality_for(str(path), found).name == "image"
+
+
+def test_every_command_takes_a_suffix_of_two_dots(site, command, tmp_path, monkeypatch):
+    scaffold.create("vol", tmp_path / "made")
+    source = (tmp_path / "made" / "coordcodec_vol.py").read_text()
+    source = source.replace('suffixes = (".npy",)', 'suffixes = (".vol.gz",)')
+    use(monkeypatch, site(coordcodec_vol=source))
+    (tmp_path / "in").mkdir()
+    with (tmp_path / "in" / "ct.vol.gz").open("wb") as file:
+        np.save(file, np.mgrid[-1:1:20j, -1:1:30j][0])
+    done = command("compress", tmp_path / "in" / "ct.vol.gz", "--bytes", "300", "--quiet")
+    assert (done.returncode, (tmp_path / "in" / "ct.ccdc").exists()) == (0, True), done.stderr
+    (tmp_path / "in" / "ct.vol.gz").unlink()
+    for options in ([], ["-o", tmp_path / "out.VOL.gz"]):
+        done = command("decompress", tmp_path / "in" / "ct.ccdc", "--quiet", *options)
+        assert done.returncode == 0, done.stderr
+    assert np.load(tmp_path / "in" / "ct.vol.gz").shape == np.load(tmp_path / "out.VOL.gz").shape == (20, 30)
+    assert find_files([str(tmp_path / "in")], (".vol.gz",)) == [tmp_path / "in" / "ct.vol.gz"]

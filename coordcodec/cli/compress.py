@@ -56,7 +56,7 @@ def compress(a: argparse.Namespace) -> int:
         raise RecipeError("standard input does not tell what it is; name it with --modality")
     check_named(a.input)
     modality = codec.find_modality(a.input, a.modality)
-    a.output = a.output or (STDIO if a.input == STDIO else beside(a.input, SUFFIX))
+    a.output = a.output or (STDIO if a.input == STDIO else beside(a.input, SUFFIX, modality.suffixes))
     check_output(a.output, a, inputs_of(a))
     if a.verify and a.output == STDIO:
         raise RecipeError("--verify reads what was written, and standard output cannot be read; name a file with -o")
