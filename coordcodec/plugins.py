@@ -17,10 +17,11 @@ from typing import Any, Generic, TypeVar
 
 import pluggy
 
-from coordcodec.contract import Checked, fault_of, fault_of_api
+from coordcodec.contract import Checked
 from coordcodec.errors import (
     ContainerError,
     CoordCodecError,
+    DecodingPluginError,
     MissingPlugin,
     PluginError,
     RecipeError,
@@ -29,6 +30,7 @@ from coordcodec.errors import (
 )
 from coordcodec.files import suffix_of
 from coordcodec.hookspecs import GROUP, Hooks, Modality, Quantizer, Recognizer
+from coordcodec.registration import fault_of, fault_of_api
 
 T = TypeVar("T", Modality, Quantizer)
 
@@ -201,7 +203,8 @@ def told_by_a_file(modality: Modality) -> Iterator[None]:
     except Exception as error:
         if isinstance(error, CoordCodecError) and not isinstance(error, PluginError):
             raise
-        raise ContainerError(
+        kind = DecodingPluginError if isinstance(error, PluginError) else ContainerError
+        raise kind(
             f"what the file says of its data and the modality {modality.name!r} do not go together: {_reason(error)}"
         ) from error
 

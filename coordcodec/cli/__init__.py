@@ -5,7 +5,10 @@ Nothing heavy is imported up here, so that signals are heeded from the beginning
 
 from __future__ import annotations
 
+import contextlib
+import os
 import sys
+import traceback
 import warnings
 from collections.abc import Sequence
 
@@ -13,16 +16,22 @@ from coordcodec.cli import interrupts, streams
 from coordcodec.cli.exits import code_of
 from coordcodec.errors import CoordCodecError
 
+DEBUG = "--debug"
+"""Anywhere among the arguments, shows the traceback of an error before its line."""
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; returns the exit code, one of `coordcodec.cli.exits`."""
     streams.mend()
     warnings.showwarning = lambda message, *rest: streams.tell(f"warning: {_line(message)}")
     warnings.simplefilter("always", UserWarning)
+    given = sys.argv[1:] if argv is None else list(argv)
     with interrupts.heeded() as heeded:
         try:
-            return _run(sys.argv[1:] if argv is None else list(argv), heeded)
+            return _run([word for word in given if word != DEBUG], heeded)
         except CoordCodecError as error:
+            if DEBUG in given or os.environ.get("COORDCODEC_DEBUG", "0") not in ("", "0"):
+                streams.tell(traceback.format_exc().rstrip())
             streams.tell(f"error: {_line(error)}")
             return code_of(error)
         except MemoryError:
@@ -37,6 +46,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(given: list[str], heeded: interrupts.Heeded) -> int:
+    from coordcodec import contract
+
+    contract.printing_aside = lambda: contextlib.redirect_stdout(sys.stderr)
     from coordcodec.cli.external import external, run_external
 
     if given[:1] and given[0] in external():

@@ -183,7 +183,8 @@ def shown_name(path: str) -> str:
 
 def size_and_rate(path: str, facts: dict[str, Any]) -> str:
     """The beginning of a result line."""
-    rate = "" if facts["rate_unit"] == "bytes" else f"  {facts['rate']:.3f} {facts['rate_unit']}"
+    known = facts["rate"] is not None and facts["rate_unit"] != "bytes"
+    rate = f"  {facts['rate']:.3f} {facts['rate_unit']}" if known else ""
     return f"{shown_name(path)}  {facts['bytes']:,} bytes{rate}"
 
 
