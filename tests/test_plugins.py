@@ -472,7 +472,7 @@ def test_every_command_takes_a_suffix_of_two_dots(site, command, tmp_path, monke
     (tmp_path / "in").mkdir()
     with (tmp_path / "in" / "ct.vol.gz").open("wb") as file:
         np.save(file, np.mgrid[-1:1:20j, -1:1:30j][0])
-    done = command("compress", tmp_path / "in" / "ct.vol.gz", "--bytes", "300", "--quiet")
+    done = command("compress", tmp_path / "in" / "ct.vol.gz", "--bytes", "300", "--layers", "detail", "--quiet")
     assert (done.returncode, (tmp_path / "in" / "ct.ccdc").exists()) == (0, True), done.stderr
     (tmp_path / "in" / "ct.vol.gz").unlink()
     for options in ([], ["-o", tmp_path / "out.VOL.gz"]):
@@ -519,7 +519,7 @@ def broken_site(site, tmp_path, monkeypatch):
             np.save(file, np.mgrid[-1:1:20j, -1:1:30j][0])
 
 
-SMALL = ("--bytes", "300", "--quiet", "--force")
+SMALL = ("--bytes", "300", "--layers", "detail", "--quiet", "--force")
 
 
 @pytest.mark.parametrize("name", ["raises", "leaves"])
