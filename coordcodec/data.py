@@ -231,6 +231,9 @@ class Signal:
 
 def _checked_values(values: Any, known: Bools | None) -> tuple[Floats, Bools | None]:
     """Values, 0 where they are not known, and which are; None where all are."""
+    kind = np.asarray(values).dtype
+    if kind.kind not in "biuf":
+        raise SignalError(f"values must be real numbers, got {kind}; convert them in read()")
     array = np.asarray(values, dtype=np.float32)
     if array.ndim != 2 or not 1 <= array.shape[1] <= MAX_CHANNELS or not len(array):
         raise SignalError(f"values must be (n, c) with n >= 1 and 1 <= c <= {MAX_CHANNELS}, got shape {array.shape}")

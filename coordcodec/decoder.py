@@ -9,7 +9,6 @@ from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from io import BytesIO
-from pathlib import Path
 from typing import Any, BinaryIO
 
 from numpy.typing import NDArray
@@ -19,7 +18,7 @@ from coordcodec.clock import Progress
 from coordcodec.data import Field, SampleType, Signal, Symbols, grid_of
 from coordcodec.errors import ContainerError, PluginError, RecipeError, SignalError
 from coordcodec.field import SumField
-from coordcodec.files import check_writable, read_bytes, read_stream, write_bytes
+from coordcodec.files import check_writable, read_bytes, read_stream, suffix_of, write_bytes
 from coordcodec.given import options_of
 from coordcodec.hookspecs import Modality
 from coordcodec.info import Info, facts_of, in_short, init_facts
@@ -208,7 +207,7 @@ class Compressed:
     def write(self, target: str | os.PathLike[str], *, force: bool = False, **options: Any) -> None:
         """Write what `render` returns to a path, whole or not at all; its suffix decides the kind of file."""
         check_writable(target, force)
-        write_bytes(target, self.export(Path(target).suffix, **options), force)
+        write_bytes(target, self.export(suffix_of(target, self.modality.suffixes), **options), force)
 
     def score(self, signal: Signal) -> dict[str, float | None]:
         """How close this comes to a signal, by the modality's scores. Raises SignalError for another signal's."""

@@ -4,8 +4,9 @@
     ├── SignalError              data that cannot be read, or that breaks the rules of a signal
     ├── UnknownName(LookupError) no modality, quantizer or preset of that name
     │   └── MissingPlugin            a modality that a file names and that no plugin here brings
-    ├── PluginError              a plugin that cannot be loaded, or two that claim one name
+    ├── PluginError              a plugin that cannot be loaded or that fails, or two that claim one name
     ├── ContainerError(ValueError) bytes that are not a valid file of this or an earlier version
+    │   └── DecodingPluginError(PluginError) a plugin that fails on what a file says
     ├── FileError(OSError)       a path that cannot be read or written, or that exists already
     │   └── WriteError               an output that failed when it was written, as on a full disk
     ├── DecodeLimit              a file whose decoding takes longer than it may
@@ -58,6 +59,10 @@ class PluginError(CoordCodecError):
 
 class ContainerError(CoordCodecError, ValueError):
     """Bytes that are not a whole, undamaged coordcodec file of a known version."""
+
+
+class DecodingPluginError(PluginError, ContainerError):
+    """A plugin that failed on what a file says of its data: it is broken, or the file is forged."""
 
 
 class FileError(CoordCodecError, OSError):

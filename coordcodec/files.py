@@ -6,7 +6,7 @@ import contextlib
 import os
 import secrets
 import stat
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
@@ -15,6 +15,19 @@ from coordcodec.errors import FileError, WriteError, reason
 
 MAX_BYTES = 1 << 31
 _PIECE = 1 << 20
+
+
+def suffix_of(path: str | os.PathLike[str], known: Collection[str]) -> str:
+    """The suffix of a path, lower case: the longest of those known, which may have several dots, else what is last."""
+    name = Path(path).name.lower()
+    fitting = [suffix for suffix in known if name.endswith(suffix) and name != suffix]
+    return max(fitting, key=len, default=Path(name).suffix)
+
+
+def with_suffix(path: str | os.PathLike[str], suffix: str, known: Collection[str]) -> str:
+    """The path with another suffix in place of its own, see `suffix_of`: "ct.nii.gz" becomes "ct.ccdc"."""
+    path = Path(path)
+    return str(path.with_name(path.name[: len(path.name) - len(suffix_of(path, known))] + suffix))
 
 
 def read_bytes(path: str | os.PathLike[str]) -> bytes:

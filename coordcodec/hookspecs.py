@@ -52,7 +52,8 @@ class Modality(Protocol):
     """One kind of data: how to turn it into coordinates and values, and back.
 
     name: 1 to 32 of a-z, 0-9, _ and -; stored in the file.
-    suffixes: of the files that it reads, lower case with the dot; the first is the one it writes by default.
+    suffixes: of the files that it reads, lower case with the dot or with several (".nii.gz"); the longest one of a name
+        counts, and the first is the one it writes by default.
     rate_unit: of `rate`, such as "bpp" or "kbps".
     main_score: the key of `score` that the result line shows and that --target-score is about. Where less of it is
         better, as of a distance, say so with a further attribute, lower_is_better = True.
@@ -125,6 +126,18 @@ class Sampled(Protocol):
 
 
 @runtime_checkable
+class Recognizer(Protocol):
+    """What a modality may have besides if others read files with its suffixes, too: it then wins by content."""
+
+    def recognizes(self, path: str) -> bool:
+        """Whether the file at this path, which has one of the suffixes, is of this modality. Look at a few bytes only.
+
+        Not asked where the modality is named. One that returns False is only taken where no other reads the suffix.
+        """
+        ...
+
+
+@runtime_checkable
 class Previewer(Protocol):
     """What a modality may have besides: a picture for people, for `compress --preview` and `evaluate --preview`."""
 
@@ -182,4 +195,16 @@ class Hooks:
         raise AssertionError("a specification, never called")
 
 
-__all__ = ["API", "GROUP", "Hooks", "Loss", "Modality", "Previewer", "Quantizer", "Sampled", "Source", "hookimpl"]
+__all__ = [
+    "API",
+    "GROUP",
+    "Hooks",
+    "Loss",
+    "Modality",
+    "Previewer",
+    "Quantizer",
+    "Recognizer",
+    "Sampled",
+    "Source",
+    "hookimpl",
+]

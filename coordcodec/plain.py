@@ -13,8 +13,10 @@ from coordcodec.errors import SignalError
 def check_meta(meta: Mapping[str, Any]) -> Mapping[str, Any]:
     """A read-only copy of `meta`, whose values must be bool, int, float, str, bytes, or lists of the first four.
 
-    Raises SignalError for anything else: meta is written to the file and read back from hostile files.
+    NumPy's scalars and arrays of one axis become such. Raises SignalError for anything else: meta is written to the
+    file and read back from hostile files.
     """
+    meta = {key: _without_numpy(value) for key, value in meta.items()}
 
     def plain(value: Any) -> bool:
         if isinstance(value, list | tuple):
@@ -27,12 +29,29 @@ def check_meta(meta: Mapping[str, Any]) -> Mapping[str, Any]:
 
     for key, value in meta.items():
         if not isinstance(key, str) or not _is_text(key) or not plain(value):
-            shown = repr(value)
+            shown = " ".join(repr(value).split())
             raise SignalError(
                 f"meta[{key!r}] must be a bool, int, finite float, str, bytes or a list of the first four, got "
-                f"{shown if len(shown) < 80 else shown[:77] + '...'}"
+                f"{shown if len(shown) < 80 else shown[:77] + '...'}{_remedy(value)}"
             )
     return MappingProxyType({k: list(v) if isinstance(v, tuple) else v for k, v in meta.items()})
+
+
+def _without_numpy(value: Any) -> Any:
+    """The value, with NumPy's scalars and arrays of at most one axis as Python's numbers and lists."""
+    if isinstance(value, list | tuple):
+        return [_without_numpy(v) for v in value]
+    if getattr(value, "ndim", 2) < 2 and hasattr(value, "dtype") and hasattr(value, "tolist"):
+        return value.tolist()
+    return value
+
+
+def _remedy(value: Any) -> str:
+    if value is None:
+        return "; leave the key out"
+    if hasattr(value, "tolist"):
+        return "; store .ravel().tolist() of an array"
+    return "; store a nested list flat" if isinstance(value, list | tuple) else ""
 
 
 def _is_text(text: str) -> bool:

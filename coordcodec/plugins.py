@@ -6,27 +6,31 @@ one-line PluginError only when it may be what the user asked for.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 from importlib.metadata import EntryPoint, entry_points
-from pathlib import PurePath
+from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 import pluggy
 
-from coordcodec.contract import Checked, fault_of, fault_of_api
+from coordcodec.contract import Checked
 from coordcodec.errors import (
     ContainerError,
     CoordCodecError,
+    DecodingPluginError,
     MissingPlugin,
     PluginError,
     RecipeError,
     UnknownName,
     reason,
 )
-from coordcodec.hookspecs import GROUP, Hooks, Modality, Quantizer
+from coordcodec.files import suffix_of
+from coordcodec.hookspecs import GROUP, Hooks, Modality, Quantizer, Recognizer
+from coordcodec.registration import fault_of, fault_of_api
 
 T = TypeVar("T", Modality, Quantizer)
 
@@ -199,21 +203,45 @@ def told_by_a_file(modality: Modality) -> Iterator[None]:
     except Exception as error:
         if isinstance(error, CoordCodecError) and not isinstance(error, PluginError):
             raise
-        raise ContainerError(
+        kind = DecodingPluginError if isinstance(error, PluginError) else ContainerError
+        raise kind(
             f"what the file says of its data and the modality {modality.name!r} do not go together: {_reason(error)}"
         ) from error
 
 
 def modality_for(path: str, plugins: Plugins | None = None) -> Modality:
-    """The modality that reads files with this path's suffix.
+    """The modality that reads files with this path's suffix; suffixes of several dots match by the longest.
 
-    Raises RecipeError when none or several do, naming the choices.
+    Of several those count that recognize the file (see `Recognizer`), then the longest suffix, then the built-in one,
+    which warns of the others. Raises RecipeError when none or several remain, naming the choices.
     """
     registry = (plugins or installed()).modalities
-    suffix = PurePath(path).suffix.lower()
-    names = sorted(name for name, entry in registry.entries.items() if suffix in entry.object.suffixes)
+    entries = registry.entries
+    fitting = {n: s for n, e in entries.items() if (s := suffix_of(path, e.object.suffixes)) in e.object.suffixes}
+    seen = {name: _recognizes(entries[name], path) for name in fitting}
+    best = max(seen.values(), default=None)
+    fitting = {name: suffix for name, suffix in fitting.items() if seen[name] == best}
+    suffix = max(fitting.values(), key=len, default=suffix_of(path, ()))
+    names = sorted(name for name, longest in fitting.items() if longest == suffix)
+    ours = [name for name in names if entries[name].package == OURS]
+    if len(ours) == 1 and len(names) > 1:
+        others = " or ".join(f"--modality {name}" for name in names if name not in ours)
+        warnings.warn(f"{path} is read as {ours[0]}; {others} reads {suffix}, too", stacklevel=2)
+        names = ours
     if len(names) == 1:
         return modality(names[0], plugins)
-    listed = ", ".join(names or sorted(registry.entries)) or "none is installed"
+    listed = ", ".join(names or sorted(entries)) or "none is installed"
     why = f"several modalities read {suffix!r}" if names else f"no modality reads the suffix {suffix!r}"
     raise RecipeError(f"{path}: {why}; name one with --modality, choices: {listed}")
+
+
+def _recognizes(entry: Entry[Modality], path: str) -> int:
+    """1 if a modality recognizes a file, -1 if it says that it is none of its own, 0 if it cannot say."""
+    if not isinstance(entry.object, Recognizer) or not Path(path).is_file():
+        return 0
+    try:
+        return 1 if entry.object.recognizes(path) else -1
+    except (Exception, SystemExit) as error:  # noqa: BLE001  third-party code may raise anything
+        said = f"recognizes() raised {_reason(error)}"
+        warnings.warn(f"plugin {entry.package} {entry.version}: {said}; {entry.object.name} is left out", stacklevel=3)
+        return -1

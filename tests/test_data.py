@@ -46,6 +46,38 @@ def test_slices_are_the_whole_and_no_longer_than_asked(shape, size):
     assert [part.start for part, _ in parts] == list(range(0, len(grid), size))
 
 
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        (np.float32(0.5), 0.5),
+        (np.int64(3), 3),
+        (np.bool_(True), True),
+        (np.str_("HU"), "HU"),
+        (np.array([1.0, 2.0]), [1.0, 2.0]),
+        ([np.int16(1), np.float64(2)], [1, 2.0]),
+    ],
+)
+def test_meta_takes_numpy_scalars_and_arrays_of_one_axis(given, kept):
+    signal = Signal(Grid((2,)), np.zeros((2, 1)), "toy", {"key": given})
+    assert signal.meta["key"] == kept
+    assert type(signal.meta["key"]) is type(kept)
+
+
+@pytest.mark.parametrize(
+    ("given", "remedy"),
+    [(None, "leave the key out"), (np.eye(2), r"ravel\(\).tolist\(\)"), ([[1.0], [2.0]], "store a nested list flat")],
+)
+def test_meta_says_what_to_do_with_what_it_does_not_take(given, remedy):
+    with pytest.raises(SignalError, match=rf"meta\['key'\] must be a bool.*; .*{remedy}"):
+        Signal(Grid((2,)), np.zeros((2, 1)), "toy", {"key": given})
+
+
+@pytest.mark.parametrize("kind", [complex, str, object])
+def test_values_that_are_no_real_numbers_are_refused(kind):
+    with pytest.raises(SignalError, match="values must be real numbers, got .*; convert them"):
+        Signal(Grid((2,)), np.zeros((2, 1)).astype(kind), "toy")
+
+
 def test_sampling_a_field_never_asks_for_more_than_a_slice():
     asked = []
 

@@ -1,19 +1,24 @@
 """Plugins come in by entry points; broken and colliding ones are told apart and named."""
 
 import argparse
+import json
+import os
 import sys
 import types
-from importlib.metadata import EntryPoint
+from importlib.metadata import EntryPoint, entry_points
 from io import BytesIO
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from coordcodec import contract, plugins
+from coordcodec import contract, plugins, registration, scaffold
 from coordcodec.cli.arguments import build_parser
 from coordcodec.data import Grid, Signal
 from coordcodec.errors import PluginError, RecipeError, UnknownName
+from coordcodec.files import suffix_of, with_suffix
 from coordcodec.hookspecs import Modality, Previewer, hookimpl
+from coordcodec.learning.tasks import find_files
 from coordcodec.quant.uniform import Uniform
 from coordcodec.recipe import Recipe
 
@@ -232,8 +237,8 @@ def test_the_options_that_the_command_line_has_itself_are_known():
 
     coming = {"layers", "tune", "max_error", "lossless", "max_bytes", "precision", "threads", "jobs", "recursive"}
     coming |= {"verify", "resume", "cluster", "time_limit", "points", "raw", "hold_out", "debug"}
-    assert contract.TAKEN["read_options"] == own("compress") | own("evaluate") | coming
-    assert contract.TAKEN["write_options"] == own("decompress") | coming
+    assert registration.TAKEN["read_options"] == own("compress") | own("evaluate") | coming
+    assert registration.TAKEN["write_options"] == own("decompress") | coming
 
 
 def test_a_suffix_that_several_or_none_read_needs_a_name(entry):
@@ -301,6 +306,7 @@ def score_of(value):
         ({"rate": lambda s, n, m: None}, "rate", "must return a number from rate(), got None"),
         ({"rate": lambda s, n, m: float("nan")}, "rate", "must return a number from rate(), got nan"),
         ({"write": lambda s, f, m, t, *, format: t.close()}, "write", "must leave the target of write() open"),
+        ({"write": lambda s, f, m, t, *, format: None}, "write", "it wrote nothing"),
         ({"write": lambda s, f, m, t, *, format: f(t)}, "write", "an array of coords (n, d), it asked with BytesIO"),
     ],
 )
@@ -319,6 +325,41 @@ def test_what_breaks_the_contract_is_one_line_that_names_the_plugin(members, use
     assert text.startswith(f"plugin odd-plugin 1.2: the modality '{odd.name}' ")
     assert says in text
     assert text.endswith("; update it or tell its author")
+
+
+@pytest.mark.parametrize(
+    "raised", [KeyError("affine"), ValueError("boom\nsecond line"), SystemExit(3), OSError("gone")]
+)
+@pytest.mark.parametrize("method", ["read", "render", "write", "score", "rate", "preview", "sample_type"])
+def test_what_a_plugin_raises_is_one_line_that_names_it(method, raised):
+    def fails(*given, **options):
+        raise raised
+
+    odd = checked(**{method: fails})
+    given = {
+        "read": ("x",),
+        "rate": (1, SIGNAL.meta),
+        "sample_type": (SIGNAL.meta,),
+        "write": (ones, SIGNAL.meta, BytesIO()),
+        "preview": (ones, SIGNAL, BytesIO()),
+    }.get(method, (ones, SIGNAL))
+    with pytest.raises(PluginError) as caught:
+        getattr(odd, method)(*given, **({"format": ".toy"} if method == "write" else {}))
+    first = str(raised).splitlines()[0]
+    assert str(caught.value) == (
+        f"plugin odd-plugin 1.2: {method}() raised {type(raised).__name__}: {first} "
+        "(traceback with --debug or COORDCODEC_DEBUG=1)"
+    )
+
+
+@pytest.mark.parametrize("raised", [MemoryError(), KeyboardInterrupt(), RecipeError("odd")])
+def test_what_is_not_the_plugins_fault_passes(raised):
+    def fails(*given):
+        raise raised
+
+    with pytest.raises(type(raised)) as caught:
+        checked(read=fails).read("x")
+    assert caught.value is raised
 
 
 def test_scores_of_other_types_become_plain_numbers():
@@ -344,6 +385,11 @@ def site(tmp_path):
     return install
 
 
+def use(monkeypatch, folder):
+    """Let commands find the plugins of a folder."""
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(folder), *filter(None, [os.environ.get("PYTHONPATH")])]))
+
+
 def test_the_command_lists_what_is_wrong_and_goes_on(site, command, monkeypatch):
     folder = site(
         breaks="raise RuntimeError('no such driver')\n",
@@ -359,3 +405,160 @@ def test_the_command_lists_what_is_wrong_and_goes_on(site, command, monkeypatch)
         "warning: plugin forgets failed in register_modalities: register_modalities() must return a list, got NoneType",
     ]
     assert command("compress", "--help").returncode == 0
+
+
+class Volume(Toy):
+    name = "volume"
+    suffixes = (".toy.gz", ".gz")
+
+
+class Picky(Toy):
+    name = "picky"
+
+    def recognizes(self, path):
+        with Path(path).open("rb") as file:
+            return file.read(2) == b"ok"
+
+
+def test_suffixes_of_several_dots_match_by_the_longest(entry):
+    found = plugins.load([entry("toy", [Toy()]), entry("volume", [Volume()]), entry("own", [types_of(".gz")])])
+    assert plugins.modality_for("a.b.TOY.GZ", found).name == "volume"
+    assert plugins.modality_for("a.toy", found).name == "toy"
+    assert suffix_of("a.b.TOY.gz", Volume.suffixes) == ".toy.gz"
+    assert suffix_of(".toy.gz", Volume.suffixes) == ".gz"
+    assert suffix_of("a.tar.PNG", Volume.suffixes) == ".png"
+    assert with_suffix("d.e/a.b.toy.gz", ".ccdc", Volume.suffixes) == "d.e/a.b.ccdc"
+    assert with_suffix("d.e/a", ".ccdc", Volume.suffixes) == "d.e/a.ccdc"
+    with pytest.raises(RecipeError, match="several modalities read '.gz'"):
+        plugins.modality_for("a.gz", found)
+
+
+def types_of(*suffixes):
+    return type("Other", (Toy,), {"name": "other", "suffixes": suffixes})()
+
+
+def test_a_built_in_modality_keeps_its_suffix_and_says_so(entry):
+    found = plugins.load([*entry_points(group="coordcodec"), entry("toy", [Toy()])])
+    with pytest.warns(UserWarning, match=r"a.png is read as image; --modality toy reads .png, too"):
+        assert plugins.modality_for("a.png", found).name == "image"
+
+
+def test_what_a_plugin_recognizes_is_its_own(entry, tmp_path):
+    (own := tmp_path / "own.png").write_bytes(b"ok")
+    (other := tmp_path / "other.png").write_bytes(b"no")
+    found = plugins.load([*entry_points(group="coordcodec"), entry("picky", [Picky()])])
+    assert plugins.modality_for(str(own), found).name == "picky"
+    assert plugins.modality_for(str(other), found).name == "image"
+    assert plugins.modality_for(str(tmp_path / "x.toy"), found).name == "picky"
+
+
+def test_recognizing_that_fails_blocks_nobody(entry, tmp_path):
+    (path := tmp_path / "a.png").write_bytes(b"")
+
+    def recognizes(self, path):
+        raise KeyError("magic")
+
+    odd = type("Odd", (Toy,), {"recognizes": recognizes})()
+    found = plugins.load([*entry_points(group="coordcodec"), entry("odd", [odd])])
+    with pytest.warns(UserWarning, match=r"recognizes\(\) raised KeyError: 'magic'; toy is left out"):
+        assert plugins.modality_for(str(path), found).name == "image"
+
+
+def test_every_command_takes_a_suffix_of_two_dots(site, command, tmp_path, monkeypatch):
+    scaffold.create("vol", tmp_path / "made")
+    source = (tmp_path / "made" / "coordcodec_vol.py").read_text()
+    source = source.replace('suffixes = (".npy",)', 'suffixes = (".vol.gz",)')
+    use(monkeypatch, site(coordcodec_vol=source))
+    (tmp_path / "in").mkdir()
+    with (tmp_path / "in" / "ct.vol.gz").open("wb") as file:
+        np.save(file, np.mgrid[-1:1:20j, -1:1:30j][0])
+    done = command("compress", tmp_path / "in" / "ct.vol.gz", "--bytes", "300", "--layers", "detail", "--quiet")
+    assert (done.returncode, (tmp_path / "in" / "ct.ccdc").exists()) == (0, True), done.stderr
+    (tmp_path / "in" / "ct.vol.gz").unlink()
+    for options in ([], ["-o", tmp_path / "out.VOL.gz"]):
+        done = command("decompress", tmp_path / "in" / "ct.ccdc", "--quiet", *options)
+        assert done.returncode == 0, done.stderr
+    assert np.load(tmp_path / "in" / "ct.vol.gz").shape == np.load(tmp_path / "out.VOL.gz").shape == (20, 30)
+    assert find_files([str(tmp_path / "in")], (".vol.gz",)) == [tmp_path / "in" / "ct.vol.gz"]
+
+
+BROKEN = """
+import sys
+import numpy as np
+from coordcodec_shown import ShownModality
+from coordcodec.hookspecs import hookimpl
+
+def broken(name, **methods):
+    return type(name, (ShownModality,), {"name": name, "suffixes": ("." + name,), **methods})()
+
+def raises(self, *given, **options):
+    raise KeyError("affine")
+
+def loud(self, source, **options):
+    print("noise on standard output")
+    return ShownModality.read(self, source, **options)
+
+@hookimpl
+def register_modalities():
+    return [broken("raises", read=raises), broken("leaves", read=lambda s, x, **o: sys.exit(3)),
+            broken("loud", read=loud), broken("unscored", score=raises), broken("unrated", rate=raises),
+            broken("unwritten", write=raises),
+            broken("empty", write=lambda s, f, m, t, *, format, **o: None)]
+"""
+
+
+@pytest.fixture
+def broken_site(site, tmp_path, monkeypatch):
+    """A folder in which commands find the modalities of BROKEN, and a file a.NAME for each."""
+    scaffold.create("shown", tmp_path / "made")
+    source = (tmp_path / "made" / "coordcodec_shown.py").read_text()
+    use(monkeypatch, site(broken=BROKEN))
+    (tmp_path / "coordcodec_shown.py").write_text(source)
+    for name in ("raises", "leaves", "loud", "unscored", "unrated", "unwritten", "empty"):
+        with (tmp_path / f"a.{name}").open("wb") as file:
+            np.save(file, np.mgrid[-1:1:20j, -1:1:30j][0])
+
+
+SMALL = ("--bytes", "300", "--layers", "detail", "--quiet", "--force")
+
+
+@pytest.mark.parametrize("name", ["raises", "leaves"])
+def test_a_plugin_that_cannot_read_ends_a_command_with_one_line(broken_site, command, name):
+    done = command("compress", f"a.{name}", *SMALL)
+    said = {"raises": "KeyError: 'affine'", "leaves": "SystemExit: 3"}[name]
+    assert done.stderr == f"error: plugin broken 1.0: read() raised {said} ({contract.DEBUG})\n"
+    assert (done.returncode, done.stdout) == (5, "")
+    debugged = command("compress", f"a.{name}", *SMALL, "--debug")
+    assert debugged.returncode == 5
+    assert "Traceback" in debugged.stderr
+    assert debugged.stderr.endswith(done.stderr)
+
+
+@pytest.mark.parametrize("name", ["unscored", "unrated"])
+def test_a_plugin_that_fails_after_the_fit_loses_no_file(broken_site, command, tmp_path, name):
+    done = command("compress", f"a.{name}", *SMALL, "--json")
+    method = {"unscored": "score", "unrated": "rate"}[name]
+    assert f"plugin broken 1.0: {method}() raised KeyError: 'affine'" in done.stderr
+    assert done.returncode == 5
+    assert len(done.stderr.splitlines()) == 1, done.stderr
+    assert json.loads(done.stdout)["bytes"] == (tmp_path / "a.ccdc").stat().st_size > 0
+
+
+@pytest.mark.parametrize(
+    ("name", "said"), [("unwritten", "write() raised KeyError: 'affine'"), ("empty", "it wrote nothing")]
+)
+def test_a_plugin_that_cannot_write_is_named(broken_site, command, tmp_path, name, said):
+    assert command("compress", f"a.{name}", *SMALL).returncode == 0
+    done = command("decompress", "a.ccdc", "-o", f"out.{name}", "--quiet")
+    assert done.returncode == 5, done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert done.stderr.startswith("error: ")
+    assert "plugin broken 1.0: " in done.stderr
+    assert said in done.stderr
+    assert not (tmp_path / f"out.{name}").exists()
+
+
+def test_what_a_plugin_prints_does_not_spoil_json(broken_site, command):
+    done = command("compress", "a.loud", *SMALL, "--json")
+    assert json.loads(done.stdout)["bytes"] > 0
+    assert "noise on standard output" in done.stderr

@@ -216,7 +216,7 @@ FAULTS = {"it could not be scored": "score", "its preview could not be drawn": "
 @pytest.mark.parametrize("failed", FAULTS)
 @pytest.mark.parametrize(
     ("raised", "code"),
-    [("MemoryError()", 1), ("ValueError('unlucky')", 1), ("PluginError('its fault')", 5), ("SignalError('odd')", 2)],
+    [("MemoryError()", 1), ("ValueError('unlucky')", 5), ("PluginError('its fault')", 5), ("SignalError('odd')", 2)],
 )
 def test_what_fails_after_the_encode_costs_no_file(picture, tmp_path, failed, raised, code):
     method = FAULTS[failed]

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from coordcodec.errors import FileError, RecipeError, UnknownName
-from coordcodec.files import write_bytes
+from coordcodec.files import suffix_of, write_bytes
 from coordcodec.hookspecs import Modality
 from coordcodec.plugins import installed
 from coordcodec_bench import facts, ours
@@ -184,7 +184,7 @@ def _files(plan: Plan, kind: Modality, told: Told) -> Iterator[Path]:
     if not plan.folder.is_dir():
         raise FileError(f"{plan.folder} is no folder; name one with files of the modality {plan.modality}")
     found = sorted(path for path in plan.folder.iterdir() if path.is_file() and not path.name.startswith("."))
-    chosen = [path for path in found if path.suffix.lower() in kind.suffixes]
+    chosen = [path for path in found if suffix_of(path, kind.suffixes) in kind.suffixes]
     for name in plan.only:
         if name not in {path.name for path in chosen}:
             raise FileError(f"there is no {name} among the {plan.modality} files of {plan.folder}")

@@ -9,7 +9,10 @@ from coordcodec.cli import early
 
 early.heed()
 
+import contextlib  # noqa: E402
+import os  # noqa: E402
 import sys  # noqa: E402
+import traceback  # noqa: E402
 import warnings  # noqa: E402
 from collections.abc import Sequence  # noqa: E402
 
@@ -19,16 +22,22 @@ from coordcodec.errors import CoordCodecError  # noqa: E402
 
 early.heed_no_more()
 
+DEBUG = "--debug"
+"""Anywhere among the arguments, shows the traceback of an error before its line."""
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; returns the exit code, one of `coordcodec.cli.exits`."""
     streams.mend()
     warnings.showwarning = lambda message, *rest: streams.tell(f"warning: {_line(message)}")
     warnings.simplefilter("always", UserWarning)
+    given = sys.argv[1:] if argv is None else list(argv)
     with interrupts.heeded() as heeded:
         try:
-            return _run(sys.argv[1:] if argv is None else list(argv), heeded)
+            return _run([word for word in given if word != DEBUG], heeded)
         except CoordCodecError as error:
+            if DEBUG in given or os.environ.get("COORDCODEC_DEBUG", "0") not in ("", "0"):
+                streams.tell(traceback.format_exc().rstrip())
             streams.tell(f"error: {_line(error)}")
             return code_of(error)
         except MemoryError:
@@ -43,6 +52,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(given: list[str], heeded: interrupts.Heeded) -> int:
+    from coordcodec import contract
+
+    contract.printing_aside = lambda: contextlib.redirect_stdout(sys.stderr)
     from coordcodec.cli.external import external, run_external
 
     if given[:1] and given[0] in external():

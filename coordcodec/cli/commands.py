@@ -6,7 +6,6 @@ import argparse
 import os
 import shlex
 import time
-from pathlib import Path
 from typing import Any
 
 from coordcodec import inits, plugins, scaffold
@@ -34,6 +33,7 @@ from coordcodec.cli.progress import progress_bar
 from coordcodec.cli.streams import printable, say, tell
 from coordcodec.data import Signal
 from coordcodec.errors import RecipeError
+from coordcodec.files import suffix_of
 from coordcodec.plugins import installed
 
 
@@ -47,7 +47,7 @@ def decompress(a: argparse.Namespace) -> None:
     options = options_of(a, opened.modality.write_options, opened.modality.name)
     with progress_bar(a.quiet) as watch:
         decoder = opened.to(a.device, watch, a.threads)
-        data = decoder.export("" if output == STDIO else Path(output).suffix, **options)
+        data = decoder.export("" if output == STDIO else suffix_of(output, opened.modality.suffixes), **options)
     write_output(output, data, a.force)
     facts = {
         "output": output,

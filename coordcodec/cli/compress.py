@@ -56,7 +56,7 @@ def compress(a: argparse.Namespace) -> int:
         raise RecipeError("standard input does not tell what it is; name it with --modality")
     check_named(a.input)
     modality = codec.find_modality(a.input, a.modality)
-    a.output = a.output or (STDIO if a.input == STDIO else beside(a.input, SUFFIX))
+    a.output = a.output or (STDIO if a.input == STDIO else beside(a.input, SUFFIX, modality.suffixes))
     check_output(a.output, a, inputs_of(a))
     if a.verify and a.output == STDIO:
         raise RecipeError("--verify reads what was written, and standard output cannot be read; name a file with -o")
@@ -87,7 +87,7 @@ def _compress(a: argparse.Namespace, signal: Signal, modality: Modality, recipe:
             watch("score", 0, 0)
         after = _After(a, encoded, signal)
     facts = {
-        **{"output": a.output, "bytes": len(encoded.data), "rate": after.opened.rate, "rate_unit": modality.rate_unit},
+        **{"output": a.output, "bytes": len(encoded.data), "rate": after.rate, "rate_unit": modality.rate_unit},
         **after.scores,
         **_facts(encoded, after.opened, recipe, start),
     }
@@ -121,7 +121,8 @@ def _verify(output: str, encoded: Encoded, signal: Signal) -> None:
 class _After:
     """What is done once the file is written, so that nothing of it can take the file away: score, preview, cache.
 
-    opened: the file. scores: how close it is; the main score is None where none could be had. code: the exit code.
+    opened: the file. rate, scores: what it takes and how close it is; None where that could not be had. code: the exit
+    code.
     """
 
     def __init__(self, a: argparse.Namespace, encoded: Encoded, signal: Signal) -> None:
@@ -130,6 +131,8 @@ class _After:
         self.main = self.opened.modality.main_score
         self.scores: dict[str, float | None] = {self.main: None}
         self._try("its initialisation could not be kept", lambda: self._keep(a, encoded))
+        self.rate: float | None = None
+        self._try("its rate could not be had", self._find_rate)
         self._try("it could not be scored", lambda: self.scores.update(self.opened.score(signal)))
         if a.preview:
             self._try("its preview could not be drawn", lambda: self._draw(a, signal))
@@ -143,6 +146,9 @@ class _After:
             said = "not enough memory" if isinstance(error, MemoryError) else reason(error)
             warnings.warn(f"{self.name} is written, but {failed}: {said}", stacklevel=2)
             self.code = self.code or (code_of(error) if isinstance(error, CoordCodecError) else 1)
+
+    def _find_rate(self) -> None:
+        self.rate = self.opened.rate
 
     def _keep(self, a: argparse.Namespace, encoded: Encoded) -> None:
         """Keep a learned initialisation where decoders on this machine find it."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from coordcodec.errors import (
     ContainerError,
     CoordCodecError,
+    DecodingPluginError,
     MissingInitialisation,
     MissingPlugin,
     PluginError,
@@ -25,6 +26,7 @@ EXITS = {
 
 _CODES: tuple[tuple[type[CoordCodecError], int], ...] = (
     (WriteError, 1),
+    (DecodingPluginError, 5),
     (ContainerError, 3),
     (MissingInitialisation, 4),
     (MissingPlugin, 4),

@@ -6,7 +6,7 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from coordcodec.data import Signal
 from coordcodec.decoder import Compressed
 from coordcodec.encoder.encode import Encoded
 from coordcodec.errors import FileError, RecipeError, WriteError
-from coordcodec.files import check_writable, read_bytes, write_bytes
+from coordcodec.files import check_writable, read_bytes, with_suffix, write_bytes
 from coordcodec.hookspecs import Modality, Previewer
 from coordcodec.layers.budget import TIME_LIMIT
 from coordcodec.recipe import Recipe
@@ -69,10 +69,13 @@ def source(path: str) -> Any:
     return BytesIO(streams.take()) if path == STDIO else path
 
 
-def beside(path: str, suffix: str) -> str:
-    """The output that goes with an input: its name with another suffix. Raises FileError for one without a name."""
+def beside(path: str, suffix: str, known: Collection[str] = ()) -> str:
+    """The output that goes with an input: its name with another suffix. Raises FileError for one without a name.
+
+    known: suffixes that may have several dots.
+    """
     check_named(path)
-    return str(Path(path).with_suffix(suffix))
+    return with_suffix(path, suffix, known)
 
 
 def check_named(path: str) -> None:
@@ -180,7 +183,8 @@ def shown_name(path: str) -> str:
 
 def size_and_rate(path: str, facts: dict[str, Any]) -> str:
     """The beginning of a result line."""
-    rate = "" if facts["rate_unit"] == "bytes" else f"  {facts['rate']:.3f} {facts['rate_unit']}"
+    known = facts["rate"] is not None and facts["rate_unit"] != "bytes"
+    rate = f"  {facts['rate']:.3f} {facts['rate_unit']}" if known else ""
     return f"{shown_name(path)}  {facts['bytes']:,} bytes{rate}"
 
 

@@ -13,6 +13,7 @@ import torch
 from coordcodec.data import Signal
 from coordcodec.encoder.plan import target_bytes
 from coordcodec.errors import FileError, SignalError
+from coordcodec.files import suffix_of
 from coordcodec.hookspecs import Modality
 from coordcodec.layers import learnable
 from coordcodec.layers.learnable import Task
@@ -31,7 +32,7 @@ def find_files(folders: Iterable[str], suffixes: Sequence[str], limit: int | Non
 
     Raises FileError for what is no folder, SignalError when there is no such file.
     """
-    found = [path for path in _inside(folders) if path.suffix.lower() in suffixes]
+    found = [path for path in _inside(folders) if suffix_of(path, suffixes) in suffixes]
     if not found:
         raise SignalError(f"nothing to learn from in {', '.join(folders)}: no file ends in {', '.join(suffixes)}")
     return spread(found, limit or len(found))
@@ -39,8 +40,9 @@ def find_files(folders: Iterable[str], suffixes: Sequence[str], limit: int | Non
 
 def find_others(folders: Iterable[str], modality: Modality, modalities: Iterable[Modality]) -> list[Path]:
     """The files there that only other modalities read."""
-    others = {suffix for other in modalities for suffix in other.suffixes} - set(modality.suffixes)
-    return [path for path in _inside(folders) if path.suffix.lower() in others]
+    known = {suffix for other in modalities for suffix in other.suffixes}
+    others = known - set(modality.suffixes)
+    return [path for path in _inside(folders) if suffix_of(path, known) in others]
 
 
 def _inside(folders: Iterable[str]) -> list[Path]:

@@ -16,12 +16,12 @@ from typing import Any
 import numpy as np
 
 from coordcodec.codec import compress_signal, open
-from coordcodec.contract import fault_of
 from coordcodec.data import Field, Grid, Signal, check_meta
 from coordcodec.encoder.plan import frame_of
 from coordcodec.errors import CoordCodecError
 from coordcodec.hookspecs import Modality, Previewer, Source
 from coordcodec.layers import LAYERS
+from coordcodec.registration import fault_of
 from coordcodec.stream import meta, side
 from coordcodec.testing import fresh, hostile
 from coordcodec.testing.fields import Enough, Watched, nearest_field

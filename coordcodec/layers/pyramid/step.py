@@ -30,7 +30,7 @@ _NOTHING: Floats = np.zeros((1, 0), np.float32)
 _NOWHERE: Floats = np.zeros(1, np.float32)
 _NOISE = 1 << 18
 DAMPING = 1.0
-"""Added to the root of a second moment, in root mean squares of a level's gradients: latents whose gradients are small stay."""
+"""Added to roots of second moments, in root mean squares of a level's gradients: latents of small ones stay."""
 
 Net = tuple[Floats, ...]
 
