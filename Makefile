@@ -54,7 +54,7 @@ test-example: $(READY)
 
 # All that can be checked without a GPU; takes longer than what runs before a change lands.
 check-all: lint browser
-	COORDCODEC_BROWSER=required $(MAKE) test test-example
+	COORDCODEC_BROWSER=required COORDCODEC_KILLS=50 $(MAKE) test test-example
 	$(MAKE) fuzz FUZZ_SECONDS=30
 	$(MAKE) check-gpu DEVICE=cpu
 
