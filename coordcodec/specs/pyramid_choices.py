@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
@@ -13,10 +12,6 @@ from coordcodec.specs.ranges import check_ranges
 
 _STEPS = (120, 250, 500, 900, 1600, 2700, 4200, 6200, 9000)
 """Steps of a fit by effort, from 1 on."""
-_FEW, _MANY = 1 << 14, 1 << 21
-"""Samples of a picture for which a pyramid is the best file that can be made in minutes."""
-_LEAST, _MOST = 0.04, 1.2
-"""Bits per sample between which it is."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,11 +55,11 @@ class PyramidChoices:
 
     @staticmethod
     def suits(shape: Sequence[int], values: int, target: int | None) -> bool:
-        """Whether a file of this kind is the best there is. See `DetailChoices.suits` for the arguments."""
-        samples = math.prod(shape)
-        if len(shape) != 2 or target is None or not _FEW <= samples <= _MANY:
-            return False
-        return _LEAST <= 8 * target / samples <= _MOST
+        """Whether a file of this kind is the best there is: nowhere yet, so it is made where it is asked for.
+
+        kodim15, 0.3 bpp, 500 steps: 31.6 dB; detail 33.1.
+        """
+        return False
 
     @property
     def fixed(self) -> str:

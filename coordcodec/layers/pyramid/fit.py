@@ -14,6 +14,7 @@ from coordcodec.layers.pyramid import networks
 from coordcodec.layers.pyramid.analysis import start, steps_of
 from coordcodec.layers.pyramid.coding import Level, latents_name
 from coordcodec.layers.pyramid.context import ContextNet
+from coordcodec.layers.pyramid.layout import FRACTION
 from coordcodec.layers.pyramid.step import Stepper
 from coordcodec.layers.pyramid.tradeoff import first_tradeoff
 from coordcodec.layers.pyramid.training import Aim, Training
@@ -70,6 +71,8 @@ class PyramidFitted:
 
     def symbols(self, fineness: float) -> Symbols:
         """See `Continuous`."""
+        if fineness < self.bounds[0] + _OCTAVE:
+            return self._empty()
         worth = _WORTH * 2 ** (fineness / _OCTAVE) if fineness < self.bounds[1] else 1e6
         net, parent, found = ContextNet.of(self.spec, self.networks), None, dict[str, Quantized]()
         for level in reversed(self.spec.levels):
@@ -79,9 +82,20 @@ class PyramidFitted:
             found[latents_name(level)] = Quantized(parent.padded.take(parent.flat).reshape(shape), 1.0)
         return {**self.networks, **found}
 
+    def _empty(self) -> Symbols:
+        """No latents, and a context network that takes that for granted: the fewest bytes."""
+        found = dict(self.networks)
+        for name, tensor in self.networks.items():
+            if name.startswith("context"):
+                found[name] = Quantized(np.zeros_like(tensor.symbols), 2.0**-FRACTION)
+        found["context.2.bias"] = Quantized(np.array([0, -4 << FRACTION], np.int32), 2.0**-FRACTION)
+        for level in reversed(self.spec.levels):
+            found[latents_name(level)] = Quantized(np.zeros(self.spec.level_shape(level), np.int32), 1.0)
+        return found
+
     def toward(self, fineness: float, ratio: float) -> float:
         """See `Continuous`."""
-        return fineness + 4 * _OCTAVE * math.log2(ratio) - (_OCTAVE if ratio < 1 else 0)  # flat at first
+        return fineness + 5 * _OCTAVE * math.log2(ratio) - (_OCTAVE if ratio < 1 else 0)  # flat at first
 
     def facts(self) -> Facts:
         """See `Fit`."""

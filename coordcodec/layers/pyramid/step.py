@@ -125,19 +125,25 @@ class Stepper:
         """The bits of what is in the planes."""
         return float(self._rates(net, 0.0, False)[0].sum())
 
+    def gradients(self) -> list[Floats]:
+        """Those of the loss that was measured last, by latents in the planes, for each level that takes part."""
+
+        def one(k: int) -> Floats:
+            own = self.planes[k]
+            found = self._lowered(self.back[k, : self.samples], k).reshape(own.shape) + own.inside(own.back)
+            return found + own.inside(own.back_above) if k > self.finest else found
+
+        return self.each(one, range(self.finest, len(self.planes)))
+
     def move(self, lr: float) -> None:
         """A step of Adam for the latents, by the gradients that were measured last."""
-        found = self._returned()
+        found = self.gradients()
 
         def one(k: int) -> None:
-            p = self.planes[k]
+            p, gradient = self.planes[k], found[k - self.finest]
             p.count += 1
-            gradient = found[k - self.finest].reshape(p.shape) + p.inside(p.back)
-            if k > self.finest:
-                gradient += p.inside(p.back_above)
             gradient *= p.slopes.reshape(p.shape)
-            usual = float(np.sqrt(np.mean(np.square(gradient))))
-            p.usual = max(0.95 * p.usual, usual)
+            p.usual = max(0.95 * p.usual, float(np.sqrt(np.mean(np.square(gradient)))))
             damping = np.float32(DAMPING * p.usual + 1e-20)
             latents.descend(p.latents, gradient.reshape(-1), p.first, p.second, np.float32(lr), p.count, damping)
 
@@ -161,10 +167,6 @@ class Stepper:
                 interpolation.double, interpolation.double_rows, x, axis, self.spec.level_shape(level)[axis]
             )
         self.features[k, : self.samples] = x.reshape(-1)
-
-    def _returned(self) -> list[Floats]:
-        """The gradients of the latents as features."""
-        return self.each(lambda k: self._lowered(self.back[k, : self.samples], k), range(self.finest, len(self.planes)))
 
     def lowered(self, values: Floats, k: int) -> Floats:
         """Averages of values (samples,) around each latent of a level."""
