@@ -20,8 +20,7 @@ class PyramidChoices:
 
     tradeoff: what a bit per sample weighs against the mean squared error in units of the signal's variance, > 0, in
         place of a target.
-    finest: the finest level that has latents: 0 is one latent per sample, 1 half as many along each axis. None: by the
-        bits per sample.
+    finest: the finest level that has latents: 0, the default, is one latent per sample, 1 half as many along each axis.
     levels: 1 to 12; None: down to a few latents along the longest axis, at most 7.
     synthesis, context: widths of the two hidden layers of each network, multiples of 4 up to 64. None: by the size.
     neighbours: latents of the same level that the context network sees, 1 to 20. None: 12.
@@ -38,7 +37,7 @@ class PyramidChoices:
     """Whether its fit may start at a learned initialisation."""
 
     tradeoff: float | None = None
-    finest: int | None = None
+    finest: int = 0
     levels: int | None = None
     synthesis: tuple[int, int] | None = None
     context: tuple[int, int] | None = None

@@ -44,5 +44,7 @@ def start(stepper: Stepper, steps: list[float], tensors: dict[str, Floats]) -> N
         stepper.interpolate_level(k)
         rest = rest - stepper.features[k, : stepper.samples] * np.float32(steps[k])
         own.plane[:], stepper.features[k] = 0, 0  # until they take part
+        if stepper.spec.levels[k] == 0:
+            own.latents[:] = 0  # what does not stand out stays there
     tensors["synthesis.skip"][:] = np.array(steps, np.float32)
     tensors["synthesis.0.weight"] *= np.array(steps, np.float32)

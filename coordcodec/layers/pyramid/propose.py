@@ -15,8 +15,6 @@ from coordcodec.specs.pyramid import MAX_AXES, MAX_LEVELS, MAX_VALUES, PyramidSp
 _LEVELS = 7
 _COARSE = 8
 """An axis of fewer latents is not halved any more."""
-_ENOUGH = 0.45
-"""Bits per sample from which on there is a latent for each."""
 _SIZES = ((0, 8, 8), (3000, 16, 16), (6000, 32, 24))
 """From how many bytes on, the widths of the synthesis and of the context network."""
 _NEIGHBOURS = 12
@@ -55,15 +53,14 @@ def _spec(signal: Signal, goal: Goal, recipe: Recipe, below: Floats | None) -> P
     halved = _halved(shape, choices.levels)
     size = math.inf if goal.bytes is None else goal.bytes
     synthesis, context = next((s, c) for least, s, c in reversed(_SIZES) if size >= least)
-    fine = math.inf if goal.bytes is None else 8 * goal.bytes / math.prod(shape)
-    finest = choices.finest if choices.finest is not None else int(fine < _ENOUGH)
-    if choices.finest is not None and finest > len(halved):
+    finest = choices.finest
+    if finest > len(halved):
         raise RecipeError(
-            f"the finest level is {finest}, but there are only {len(halved) + 1}; use --finest {len(halved)}"
+            f"the finest level is {finest}, but levels of this signal end at {len(halved)}; choose 0 to {len(halved)}"
         )
     unit, origin = _scale(signal, below)
     return PyramidSpec(
-        *(shape, signal.channels, halved, min(finest, len(halved))),
+        *(shape, signal.channels, halved, finest),
         *(choices.synthesis or (synthesis, synthesis), choices.context or (context, context)),
         choices.neighbours or _NEIGHBOURS,
         (unit,) * signal.channels,
