@@ -143,7 +143,7 @@ def test_json_has_all_of_it(folder, capsys):
         ("--max-error", "0.3"),
         ("--max-error", "2K"),
         ("--layers", "siren", "--max-error", "2"),
-        ("--layers", "pyramid"),
+        ("--layers", "cube"),
         ("--bytes", "5"),
         ("--width", "64", "--bytes", "900"),
         ("--init", "nowhere"),

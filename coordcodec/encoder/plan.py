@@ -142,8 +142,9 @@ def choose_kinds(signal: Signal, modality: Modality, recipe: Recipe) -> Kinds:
     if recipe.init != "auto" and (able := [name for name, choices in recipe.choices.items() if choices.learned]):
         return Kinds((able[0],), f"--init {recipe.init} is asked of it")
     target, shape = target_bytes(recipe, modality, signal), signal.meta["shape"]
-    able = [name for name, choices in recipe.choices.items() if choices.suits(shape, signal.size, target)]
-    others = " and ".join(name for name in recipe.choices if name not in able)
+    open_to = {name: choices for name, choices in recipe.choices.items() if choices.automatic}
+    able = [name for name, choices in open_to.items() if choices.suits(shape, signal.size, target)]
+    others = " and ".join(name for name in open_to if name not in able)
     given = f"{signal.size:,} values {'on a grid' if shape else 'at scattered points'}"
     given += f" in {target:,} bytes" if target is not None else ""
     return Kinds((able[-1],), f"{given} do not suit {others}" if others else "it makes the smaller file of such data")

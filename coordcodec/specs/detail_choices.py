@@ -34,6 +34,8 @@ class DetailChoices:
     """Whether a layer of this kind can keep a largest error."""
     learned: ClassVar[bool] = False
     """Whether its fit may start at a learned initialisation."""
+    automatic: ClassVar[bool] = True
+    """Whether it may be chosen where nobody asks for it."""
 
     basis: str = "auto"
     step: float | None = None

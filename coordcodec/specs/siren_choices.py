@@ -65,6 +65,8 @@ class SirenChoices:
     """Whether a layer of this kind can keep a largest error."""
     learned: ClassVar[bool] = True
     """Whether its fit may start at a learned initialisation."""
+    automatic: ClassVar[bool] = True
+    """Whether it may be chosen where nobody asks for it."""
 
     width: int | None = None
     depth: int = 3

@@ -73,9 +73,9 @@ def _means(pair: tuple[Rows, Rows], shape: tuple[int, int], peak: int) -> tuple[
     import torch
     from pytorch_msssim.ssim import _fspecial_gauss_1d, _ssim  # what its `ms_ssim` is made of
 
-    window, inner = _fspecial_gauss_1d(_WINDOW, 1.5)[None], shape[0] - _WINDOW + 1
-    sums, band = np.zeros(2), max(1, _BAND // shape[1])
+    inner, band, sums = shape[0] - _WINDOW + 1, max(1, _BAND // shape[1]), np.zeros(2)
     with torch.device("cpu"), torch.autocast("cpu", enabled=False):  # whatever the caller has set
+        window = _fspecial_gauss_1d(_WINDOW, 1.5)[None]
         for top in range(0, inner, band):
             count = min(band, inner - top)
             rows = slice(top, top + count + _WINDOW - 1)
