@@ -1,5 +1,6 @@
 """A decoder written from docs/format.md and its pages alone: no module of ours, no coder library, plain integers and
-floats. What detail layers need stands in reference_detail, reference_bases and reference_grid."""
+floats. What detail layers need stands in reference_detail, reference_bases and reference_grid, what pyramids need in
+reference_pyramid."""
 
 import hashlib
 import itertools
@@ -11,6 +12,7 @@ from decimal import ROUND_HALF_EVEN, Context, Decimal
 
 from tests import reference_grid
 from tests.reference_detail import detail_values, parse_detail
+from tests.reference_pyramid import latents_of, parse_pyramid, pyramid_values, tensors_of
 
 M64 = 2**64 - 1
 
@@ -246,6 +248,12 @@ def parse5(data, init):
                 assert len(f["meta"][name]) == size
         elif kind == 4:
             f["detail"] = parse_detail(f, body, data, start)
+        elif kind == 5:
+            found = f["pyramid"] = parse_pyramid(f, body, data, start)
+            shapes = tensors_of(found, f)
+            _, steps, symbols = read_numbers(Reader(found["chunks"][0]), list(shapes), list(shapes.values()))
+            found["tensors"] = dict(zip(shapes, zip(steps, symbols.values(), strict=True), strict=True))
+            found["latents"] = latents_of(found, f)
         else:
             assert kind == 3
             has = body.byte()
@@ -289,39 +297,44 @@ def siren(f, r, base):
     sizes = [inputs, *[f["width"]] * (f["depth"] + 1), f["channels"]]
     boxes = math.prod(f["parts"])
     f["shapes"] = [s for a, b in itertools.pairwise(sizes) for s in ((boxes, b, a), (boxes, b))]
-    counts = [math.prod(s) for s in f["shapes"]]
     names = [f"{kind}{layer}" for layer in range(f["depth"] + 2) for kind in ("weight", "bias")]
     if base:
         says = [base["network"][key] for key in ("dims", "channels", "width", "depth", "num_frequencies", "sigma")]
         assert says == [f[key] for key in ("dims", "channels", "width", "depth", "frequencies", "sigma")]
-    f["coding"] = r.byte()
-    if f["coding"] == 0:
+    f["coding"], steps, symbols = read_numbers(r, names, f["shapes"], base)
+    numbers = [[q * step for q in qs] for qs, step in zip(symbols.values(), steps, strict=True)]
+    return weighed(f, numbers, names, base, boxes)
+
+
+def read_numbers(r, names, dims, base=None):
+    """The coding of tensors, and the step and the symbols of each. dims: of each, boxes first if it has any."""
+    counts, coding = [math.prod(d) for d in dims], r.byte()
+    if coding == 0:
         payload = r.take(len(r.data) - r.at)
         flat = struct.unpack(f"<{sum(counts)}e", payload)
         starts = [sum(counts[:i]) for i in range(len(counts))]
-        numbers = [list(flat[a : a + n]) for a, n in zip(starts, counts, strict=True)]
-        return weighed(f, numbers, names, base, boxes)
+        found = [list(flat[a : a + n]) for a, n in zip(starts, counts, strict=True)]
+        return coding, [1] * len(counts), dict(zip(names, found, strict=True))
     m = 2 ** (r.byte() - 1) - 1
     table = []
     for _ in range(r.byte()):
         step = struct.unpack(">f", r.take(2) + bytes(2))[0]
         shape, t = r.byte(), r.byte()
-        table.append((step, *((shape // 64, shape % 64 * 2) if f["coding"] == 2 else (0, shape)), t))
+        table.append((step, *((shape // 64, shape % 64 * 2) if coding == 2 else (0, shape)), t))
     next_symbol = payload_reader(r.take(len(r.data) - r.at), m)
     symbols = {name: [0] * count for name, count in zip(names, counts, strict=True)}
-    for name, count, dims, (_, x, s, t) in zip(names, counts, f["shapes"], table, strict=True):
+    for name, count, sizes, (_, x, s, t) in zip(names, counts, dims, table, strict=True):
         if x == 3:
-            symbols[name] = read_sorted(next_symbol, dims, s, t, m)
+            symbols[name] = read_sorted(next_symbol, sizes, s, t, m)
             continue
         if x:
-            symbols[name] = read_slices(next_symbol, dims, x, s, t, m)
+            symbols[name] = read_slices(next_symbol, sizes, x, s, t, m)
             continue
-        for o, places in class_places(base[f"scale/{name}"], boxes) if base else [(0, range(count))]:
+        for o, places in class_places(base[f"scale/{name}"], sizes[0]) if base else [(0, range(count))]:
             frequencies = model_frequencies(s, max(0, t + o), m)
             for place in places:
                 symbols[name][place] = next_symbol(frequencies)
-    numbers = [[q * step for q in qs] for qs, (step, *_) in zip(symbols.values(), table, strict=True)]
-    return weighed(f, numbers, names, base, boxes)
+    return coding, [row[0] for row in table], symbols
 
 
 def weighed(f, numbers, names, base, boxes):
@@ -342,6 +355,8 @@ def evaluate(f, p):
         if not f["mask"](place):
             return [math.nan] * f["channels"]
     found = networks(f, p) if "weights" in f else [0.0] * f["channels"]
+    if "pyramid" in f:
+        found = [a + b for a, b in zip(found, pyramid_values(f, f["pyramid"], p), strict=True)]
     if "detail" in f:
         found = [a + b for a, b in zip(found, detail_values(f, f["detail"], p), strict=True)]
     return found

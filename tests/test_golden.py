@@ -15,6 +15,7 @@ from tests import reference
 CUT = {f"v5-tiles-{name}" for name in ("lossless", "bound", "wavelet", "lapped")} | {"v5-coast"}
 DETAIL = {f"v5-{name}" for name in ("lossless", "cascade", "bound", "reversible", "lapped", "wavelet", "layers")} | CUT
 """Files with a detail layer."""
+PYRAMID = {f"v5-pyramid{name}" for name in ("", "-globe", "-sound", "-volume", "-layers")}
 FILES = sorted((Path(__file__).parent / "golden").glob("*.ccdc"))
 
 
@@ -23,7 +24,7 @@ def test_every_feature_of_the_format_has_a_golden_file():
     first = {"v1-rgb", "v1-grey", "v1-alpha16", "v1-coin", "v1-pixel", "v1-parts", "v1-cloud"}
     third, fourth = {"v3-init", "v3-init-parts", "v3-init-half"}, {"v4-contexts", "v4-contexts-parts", "v4-sorted"}
     fifth = {"v5-mask", "v5-periodic", "v5-periodic-parts", "v5-side"}
-    assert names == first | {"v2-gains"} | third | fourth | fifth | DETAIL
+    assert names == first | {"v2-gains"} | third | fourth | fifth | DETAIL | PYRAMID
     assert all(path.read_bytes()[4] == int(path.stem[1]) for path in FILES)
 
 
@@ -70,6 +71,9 @@ def test_the_page_alone_is_enough_to_decode_it(path):
             ours = decoded(section.spec, symbols).reshape(-1, section.spec.channels)
             assert np.array_equal(fields["detail"]["integers"], ours)
             continue
+        if section.spec.kind == "pyramid":
+            check_pyramid(fields["pyramid"], symbols)
+            continue
         for numbers, q in zip(fields["numbers"], symbols.values(), strict=True):
             assert np.array_equal(np.float32(numbers), q.dequantize().ravel())
     if parsed.promise:
@@ -80,6 +84,17 @@ def test_the_page_alone_is_enough_to_decode_it(path):
     expected = np.load(path.with_suffix(".npz"))
     for p, values in zip(expected["coords"][:8].tolist(), expected["values"], strict=False):
         assert np.allclose(reference.evaluate(fields, p), values, atol=1 / 255, equal_nan=True)
+
+
+def check_pyramid(read, symbols):
+    """The page's networks and latents are ours."""
+    for name, (step, numbers) in read["tensors"].items():
+        assert step == symbols[name].step
+        assert numbers == symbols[name].symbols.ravel().tolist()
+    for level, latents in read["latents"].items():
+        ours = symbols[f"latents.{level}"].symbols
+        assert [latents[at] for at in np.ndindex(ours.shape)] == ours.ravel().tolist()
+    assert len(symbols) == len(read["tensors"]) + len(read["latents"])
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda p: p.stem)

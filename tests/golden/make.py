@@ -148,6 +148,7 @@ def main():
     profile = {"profile": bytes(range(200)) + bytes(3000), "empty": b"", "note": "kept"}
     save("side", wrapped(globe.signal(profile, circle=False)), version=5)
     detail(photo, globe)
+    pyramids(photo, globe)
     recipe = codec.make_recipe(Cloud(), device="cpu", effort=2)
     save("cloud", codec.compress_signal(Signal(coords, values, "cloud", meta), Cloud(), recipe).data)
 
@@ -190,6 +191,27 @@ def tiles(made):
     time = np.arange(40_000)
     sound = np.rint(300 * np.sin(time / 9) * np.sin(time / 3000)).astype(np.int16).reshape(-1, 1)
     save("tiles-lapped", made(field(sound, (40_000,)), num_bytes=900, layers="detail", detail=tile), version=5)
+
+
+def pyramids(photo, globe):
+    """Files with a pyramid: of 1 to 3 axes, levels that not all axes are halved for, circles, masks, another layer."""
+
+    def made(signal, **choices):
+        nets = {"steps": 40, "synthesis": (8, 4), "context": (8, 8), "neighbours": 7} | choices.pop("pyramid", {})
+        recipe = codec.make_recipe(globe, device="cpu", effort=2, layers="pyramid", pyramid=nets, **choices)
+        return codec.compress_signal(signal, globe, recipe).data
+
+    nets = {"steps": 60, "synthesis": (12, 8), "context": (8, 8)}
+    save("pyramid", image(photo, num_bytes=1300, layers="pyramid", pyramid=nets), version=5)
+    save("pyramid-layers", image(photo[:24, :25], num_bytes=1500, layers="pyramid+detail", pyramid=nets), version=5)
+    save("pyramid-globe", made(globe.signal(typed=True, land=True), pyramid={"finest": 1}, num_bytes=700), version=5)
+    time = np.arange(700)
+    sound = np.sin(time / 9 + time**2 / 3000)[:, None].astype(np.float32)
+    save("pyramid-sound", made(Signal(coordcodec.Grid((700,)), sound, "globe"), num_bytes=600), version=5)
+    axes = np.meshgrid(*(np.linspace(-1, 1, n) for n in (9, 3, 16)), indexing="ij")
+    values = np.stack([(np.sin(4 * axes[0] + 3 * axes[2]) + axes[1]) / 2, axes[0] * axes[1]], -1).reshape(-1, 2)
+    volume = Signal(coordcodec.Grid((9, 3, 16)), values.astype(np.float32), "globe")
+    save("pyramid-volume", made(volume, pyramid={"context": (8, 4), "neighbours": 20}, num_bytes=900), version=5)
 
 
 if __name__ == "__main__":

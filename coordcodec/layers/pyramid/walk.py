@@ -84,7 +84,25 @@ def _add(weights: Any, given: Any, sums: Any, inputs: int, count: int) -> None:
                 row[j] += w * x[j]
 
 
-def _level(
+def _digest() -> int:
+    """A number that changes with the loops' source: Numba itself looks at this file only."""
+    try:
+        return zlib.crc32(
+            b"".join((Path(__file__).parent / f"{n}.py").read_bytes() for n in ("geometry", "layout", "bits", "walk"))
+        )
+    except OSError:  # no source files, as in a zipped application
+        return 0
+
+
+def _named(function: Any) -> Any:
+    """The loop with the source's digest in its name, under which Numba keeps it."""
+    function.__qualname__ = f"level_{_digest():08x}"
+    return function
+
+
+@jit
+@_named
+def level_compiled(
     flat: Any, parent: Any, sizes: Any, strides: Any, above: Any, shifts: Any, level: int, net: Any, bits: Any,
     registers: Any, data: Any, most: Any, starts: Any, edges: Any, work: Any, wishes: Any, weight: float, prices: Any,
 ) -> None:  # fmt: skip
@@ -163,17 +181,3 @@ def _parents(inputs: Any, first: int, parent: Any, above: Any, a: int, b: int, t
             side = 1 if above[4 + k] == 0 or at & 1 else -1
             near = parent[here + side * above[k]]
             inputs[first + 1 + k - 4 + axes, j] = min(max(near, -INPUT), INPUT) << FRACTION
-
-
-def _digest() -> int:
-    """A number that changes with the loops' source: Numba itself looks at this file only."""
-    try:
-        return zlib.crc32(
-            b"".join((Path(__file__).parent / f"{n}.py").read_bytes() for n in ("layout", "bits", "walk"))
-        )
-    except OSError:  # no source files, as in a zipped application
-        return 0
-
-
-_level.__qualname__ = f"level_{_digest():08x}"
-level_compiled = jit(_level)
