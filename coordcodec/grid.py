@@ -117,14 +117,17 @@ class Grid:
 
     def nearest(self, coords: Coords) -> tuple[NDArray[np.int64], ...]:
         """The indices along each axis of the sample of the lattice nearest to each of n coordinates (n, d)."""
-        places = (np.nan_to_num(np.asarray(coords, np.float64), posinf=1, neginf=-1) + 1) / 2
-        found = []
-        for k, n in enumerate(self.lattice):
-            if self.periodic[k]:  # wrapped first: a far coordinate times n has no exact integer
-                found.append(np.floor(np.mod(places[:, k], 1) * n + 0.5).astype(np.int64) % n)
-            else:
-                found.append(np.clip(np.floor(places[:, k] * (n - 1) + 0.5), 0, n - 1).astype(np.int64))
-        return tuple(found)
+        along = np.asarray(coords, np.float64).T
+        places = (self.places(k, along[k]) for k in range(self.dims))
+        return tuple(np.floor(p + 0.5).astype(np.int64) % n for p, n in zip(places, self.lattice, strict=True))
+
+    def places(self, k: int, along: NDArray[Any]) -> NDArray[np.float64]:
+        """Where coordinates (n,) along axis k lie between samples of the lattice: 0 to its last sample; on a circle to
+        the first again. What lies beyond an end is there, what is no number in the middle."""
+        n = self.lattice[k]
+        share = (np.nan_to_num(np.asarray(along, np.float64), posinf=1, neginf=-1) + 1) / 2
+        # On a circle wrapped first: a far coordinate times n has no exact integer.
+        return np.asarray(np.mod(share, 1) * n if self.periodic[k] else np.clip(share, 0, 1) * (n - 1))
 
 
 def circles(given: object) -> tuple[bool, ...]:

@@ -70,8 +70,7 @@ class DetailField:
 
     def _corners(self, k: int, along: NDArray[Any]) -> tuple[NDArray[np.int64], NDArray[np.int64], Doubles]:
         n, circle = self.spec.shape[k], bool(self.grid.periodic[k])
-        place = (np.nan_to_num(np.asarray(along, np.float64), posinf=1, neginf=-1) + 1) / 2
-        place = np.mod(place, 1) * n if circle else np.clip(place, 0, 1) * (n - 1)
+        place = self.grid.places(k, along)
         low = np.minimum(np.floor(place), n - 1).astype(np.int64)
         high = (low + 1) % n if circle else np.minimum(low + 1, n - 1)
         return low, high, place - low

@@ -71,8 +71,7 @@ class PyramidField:
 
     def _corners(self, k: int, along: NDArray[Any]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         n, circle = self.spec.shape[k], bool(self.grid.periodic[k])
-        place = (np.nan_to_num(np.asarray(along, np.float64), posinf=1, neginf=-1) + 1) / 2
-        return corners(np.mod(place, 1) * n if circle else np.clip(place, 0, 1) * (n - 1), n, circle)
+        return corners(self.grid.places(k, along), n, circle)
 
     def on_grid(self, grid: Grid) -> Floats:
         """The values on a grid, (n, c) float32; on the signal's own exactly what was synthesised."""
