@@ -13,10 +13,15 @@ MOST = 16
 """Threads at most; each holds a tile and a coder's state."""
 
 
+def usable(threads: int | None = None) -> int:
+    """The threads to use: those asked for, or as many as there are processors to run on."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return threads or cores
+
+
 def each(work: Callable[[_T], _R], things: Sequence[_T], threads: int | None = None) -> list[_R]:
     """Do the work for each thing; what it gives, in order. threads: None: as many as there are processors to run on."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    count = min(threads or cores, MOST, len(things))
+    count = min(usable(threads), MOST, len(things))
     if count < 2:
         return [*map(work, things)]
     with ThreadPoolExecutor(count) as pool:

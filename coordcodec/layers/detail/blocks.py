@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from coordcodec.layers.detail.lapped import BLOCKS, Lapped
-from coordcodec.layers.detail.threads import each
+from coordcodec.layers.threads import each
 
 _SWITCH = 0.002
 """A segment leaves the size that is best overall only for a gain of this share of its cost."""

@@ -27,10 +27,10 @@ from coordcodec.layers.detail.ends import write as write_ends
 from coordcodec.layers.detail.planes import Basis, basis_of
 from coordcodec.layers.detail.quantize import COARSEST, FINEST, scaled
 from coordcodec.layers.detail.symbols import Detailed
-from coordcodec.layers.detail.threads import each
 from coordcodec.layers.detail.tiles import PARTS, RESIDUAL, Chunk, Part, chunks_of
 from coordcodec.layers.detail.walk import Walk
 from coordcodec.layers.protocol import Chunks
+from coordcodec.layers.threads import each
 from coordcodec.numbers import Reader, varint
 from coordcodec.specs import DetailSpec
 from coordcodec.specs.detail import MODELS

@@ -15,9 +15,9 @@ from coordcodec.layers.detail.estimate import bits_of, coded
 from coordcodec.layers.detail.planes import Ints, basis_of
 from coordcodec.layers.detail.quantize import COARSEST, FINEST, OCTAVE, SUB, scaled, step_of
 from coordcodec.layers.detail.symbols import Detailed
-from coordcodec.layers.detail.threads import each
 from coordcodec.layers.detail.values import decoded, integers_of, predicted, rotate
 from coordcodec.layers.protocol import Facts, Goal
+from coordcodec.layers.threads import each
 from coordcodec.recipe import Recipe
 from coordcodec.specs import DetailSpec
 from coordcodec.stream.grid import ready, warm

@@ -14,10 +14,10 @@ from coordcodec.layers.detail.planes import LappedBasis, WaveletBasis, basis_of
 from coordcodec.layers.detail.quantize import restored, step_of
 from coordcodec.layers.detail.reading import Coded
 from coordcodec.layers.detail.region import crop, inverse_region, support
-from coordcodec.layers.detail.threads import each
 from coordcodec.layers.detail.tiles import RESIDUAL, Part, Span, tiles_of
 from coordcodec.layers.detail.values import finished, unpredict
 from coordcodec.layers.protocol import Chunks
+from coordcodec.layers.threads import each
 from coordcodec.specs import DetailSpec
 from coordcodec.specs.detail import SEGMENT
 

@@ -101,7 +101,7 @@ def _model(signal: Signal) -> str:
 
 def _lossy(signal: Signal, goal: Goal, below: Floats | None, basis: str) -> DetailSpec:
     shape, channels, periodic = _frame(signal)
-    some = slice(None, None, 1 + signal.points // _MANY)  # so many tell how channels hang together
+    some = slice(None, None, 1 + signal.points // _MANY)  # enough to see how channels hang together
     rotation = fit_rotation(values_of(signal, below, some)) if 2 <= channels <= 8 else Rotation()
     levels = _levels(shape) if basis != "lapped" else ()
     split = goal.bytes is None or goal.bytes >= _SMALL
@@ -133,7 +133,7 @@ def _blocks(values: NDArray[np.float64], goal: Goal) -> tuple[int, ...]:
 def exact(signal: Signal, goal: Goal, basis: str, turned: bool = True) -> DetailSpec:
     """Integers of which nothing is lost, or a basis and a residual that keeps the bound.
 
-    turned: where nothing is lost, channels are rotated if there is a reversible rotation of so many.
+    turned: where nothing is lost, channels are rotated if a reversible rotation takes their number.
     """
     shape, channels, periodic = _frame(signal)
     kind = signal.sample_type

@@ -20,10 +20,10 @@ from coordcodec.layers.detail.ends import read as read_ends
 from coordcodec.layers.detail.planes import Basis, basis_of
 from coordcodec.layers.detail.rotation import Rotation
 from coordcodec.layers.detail.symbols import Detailed
-from coordcodec.layers.detail.threads import each
 from coordcodec.layers.detail.tiles import Part, Span, chunks_of
 from coordcodec.layers.detail.walk import Walk, parent_places
 from coordcodec.layers.protocol import Chunks
+from coordcodec.layers.threads import each
 from coordcodec.numbers import Reader
 from coordcodec.specs import DetailSpec
 from coordcodec.specs.detail import MAX_TILED, MAX_VALUES, MODELS

@@ -14,8 +14,8 @@ from coordcodec.layers.detail.planes import basis_of, limit_of
 from coordcodec.layers.detail.quantize import restored, step_of
 from coordcodec.layers.detail.rotation import Rotation
 from coordcodec.layers.detail.symbols import Detailed
-from coordcodec.layers.detail.threads import each
 from coordcodec.layers.detail.tiles import Part, tiles_of
+from coordcodec.layers.threads import each
 from coordcodec.specs import DetailSpec
 
 Doubles = NDArray[np.float64]

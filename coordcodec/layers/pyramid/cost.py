@@ -7,6 +7,7 @@ import math
 from coordcodec.data import Signal
 from coordcodec.layers.costs import Cost, Estimate
 from coordcodec.layers.protocol import Goal, Proposal
+from coordcodec.layers.threads import usable
 from coordcodec.recipe import Recipe
 from coordcodec.specs.pyramid import PyramidSpec
 
@@ -30,12 +31,10 @@ def cost(spec: PyramidSpec, own: int) -> Cost:
 
 def estimate(signal: Signal, proposal: Proposal, goal: Goal, recipe: Recipe) -> Estimate:
     """See `coordcodec.layers.protocol.Layer`."""
-    import os
-
     spec = proposal.spec
     assert isinstance(spec, PyramidSpec)
     samples, steps = math.prod(spec.shape), recipe.pyramid.planned_steps(recipe.effort)
-    cores = 1 + _SHARED * (max(1, min(recipe.threads or os.cpu_count() or 1, 8)) - 1)
+    cores = 1 + _SHARED * (min(usable(recipe.threads), 8) - 1)
     step = samples * (spec.multiply_adds() + 80 * len(spec.levels)) * _TRAINED / cores
     seconds = step * (steps + 100) + 2e-6 * samples
     decoding = cost(spec, 0).once / 2e10

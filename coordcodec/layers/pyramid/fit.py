@@ -11,7 +11,7 @@ from coordcodec.clock import Clock, Progress
 from coordcodec.data import Floats, Quantized, Signal, Symbols
 from coordcodec.layers.protocol import Facts, Goal
 from coordcodec.layers.pyramid import networks
-from coordcodec.layers.pyramid.analysis import start, steps_of
+from coordcodec.layers.pyramid.analysis import WORTH, start, steps_of
 from coordcodec.layers.pyramid.coding import Level, latents_name
 from coordcodec.layers.pyramid.context import ContextNet
 from coordcodec.layers.pyramid.layout import FRACTION
@@ -25,11 +25,8 @@ _ABOVE = 1.004
 """Of the target, what latents are fitted for: what is a little too much is taken away when they are rounded."""
 _BITS = 6
 """Of a parameter of the networks, before they are quantized, about."""
-_WORTH = 6 / np.log(2)
-"""Bits that a squared error of a step is worth: the distortion of uniform quantization falls by 2 ln 2 / 12 a bit at
-high rates, and networks learn to make a step of each level worth that."""
 _OCTAVE = 8
-"""The finenesses in which that doubles."""
+"""The finenesses in which what errors of latents are worth doubles."""
 
 
 class PyramidFitted:
@@ -73,7 +70,7 @@ class PyramidFitted:
         """See `Continuous`."""
         if fineness < self.bounds[0] + _OCTAVE:
             return self._empty()
-        worth = _WORTH * 2 ** (fineness / _OCTAVE) if fineness < self.bounds[1] else 1e6
+        worth = WORTH * 2 ** (fineness / _OCTAVE) if fineness < self.bounds[1] else 1e6
         net, parent, found = ContextNet.of(self.spec, self.networks), None, dict[str, Quantized]()
         for level in reversed(self.spec.levels):
             shape, wishes = self.spec.level_shape(level), self._latents[level]

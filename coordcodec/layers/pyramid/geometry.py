@@ -32,7 +32,7 @@ def four(shape: tuple[int, ...]) -> Shape4:
 
 @lru_cache
 def neighbours(axes: int, count: int) -> tuple[tuple[int, int, int, int], ...]:
-    """The offsets of the nearest latents that come before one, in the order of an array, on a grid of so many axes.
+    """The offsets of the nearest latents that come before one, in the order of an array, on a grid of `axes` axes.
 
     By squared distance; of those equally far the one that comes later in that order is the first.
     """

@@ -6,7 +6,6 @@ the result.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from coordcodec.layers.pyramid.loops import interpolation, latents, rate, synthe
 from coordcodec.layers.pyramid.loops.networks import BLOCK
 from coordcodec.layers.pyramid.planes import all_planes, filled, total
 from coordcodec.layers.pyramid.upsample import TAPS
+from coordcodec.layers.threads import usable
 from coordcodec.specs.pyramid import PyramidSpec
 
 _PARTS = 8
@@ -78,8 +78,7 @@ class Stepper:
         self.features, self.back = (np.zeros((rows, columns), np.float32) for _ in range(2))
         self.random = np.random.default_rng(seed)
         self.noise = self.random.standard_normal(_NOISE).astype(np.float32)
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        self.threads = max(1, min(threads or cores, _PARTS))
+        self.threads = min(usable(threads), _PARTS)
         self.pool = ThreadPoolExecutor(self.threads)
         self.finest = 0
 

@@ -47,7 +47,7 @@ class Aim:
         return self.tradeoff * self.now
 
     def follow(self, bits: float, share: float, steps: int) -> None:
-        """Move the tradeoff after a step that measured so many bits."""
+        """Move the tradeoff after a step. bits: what it measured."""
         if self.bits is not None and share > _WAIT:
             expected = self.bits * (1 + _EARLY * (1 - share) ** 2)
             missed = min(max(math.log(max(bits, 1.0) / expected), -1.0), 1.0)
