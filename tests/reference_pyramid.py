@@ -1,4 +1,4 @@
-"""Pyramid sections, decoded from docs/format.md alone: no module of ours, plain integers and floats."""
+"""Pyramid sections, decoded from docs/format.md alone: without the package, in plain integers and floats."""
 
 import itertools
 import math

@@ -21,7 +21,7 @@ _MARGIN, _SLACK = 1.25, 0.05
 _SATURATED = 0.85
 """Values beyond this tell nothing: they may be cut off."""
 _EVERY_SPECK = 256
-"""Up to so many points per axis even specks within a brick are found; bricks of finer grids are smaller than cells of
+"""Points per axis up to which even specks within a brick are found; bricks of finer grids are smaller than cells of
 this one, and only what is crossed, or just beside the surface, is looked at."""
 _CORNERS = [(i, j, k) for i in (0, 1) for j in (0, 1) for k in (0, 1)]
 
